@@ -1,0 +1,195 @@
+"""From the lattice to spans: thresholds, and the choice among overlapping ones."""
+
+from dataclasses import dataclass, fields
+from typing import Any, Sequence
+
+import numpy
+import torch
+from numpy.typing import NDArray
+
+from .lattice import Lattice
+
+OVERLAPS = ("any", "nested", "flat")
+
+Ints = NDArray[numpy.integer[Any]]
+Floats = NDArray[numpy.floating[Any]]
+Mask = NDArray[numpy.bool_]
+
+
+@dataclass
+class Spans:
+    """Spans of a batch, one entry each, in arrays of the same length.
+
+    docs (Ints): The document.
+    starts, ends (Ints): First token, and the one behind the last, counted over
+        the batch, so that spans of different documents never overlap.
+    labels (Ints): Row of the label in the lattice.
+    scores (Floats): Logit.
+    margins (Floats): Logit minus the logit of the label's threshold.
+    """
+
+    docs: Ints
+    starts: Ints
+    ends: Ints
+    labels: Ints
+    scores: Floats
+    margins: Floats
+
+    def __len__(self) -> int:
+        return len(self.docs)
+
+    def __getitem__(self, kept: "Ints | Mask") -> "Spans":
+        return Spans(*(getattr(self, field.name)[kept] for field in fields(self)))
+
+
+def decode(
+    lattice: Lattice,
+    thresholds: Sequence[float],
+    *,
+    overlap: str = "any",
+    max_spans: int = 1000,
+) -> Spans:
+    """Read the spans off a lattice, in the order of (document, start, end, label).
+
+    lattice (Lattice): Scores of all candidates.
+    thresholds (Sequence[float]): Lowest score that is kept, for each label.
+    overlap (str): "any"; "nested", no span may cross another, of two that do the
+        one with the higher margin is kept; "flat", the disjoint spans with the
+        highest sum of margins.
+    max_spans (int): Most spans of a document that are considered, the highest
+        scores first.
+    RETURNS (Spans): The spans kept.
+    """
+    spans = _above(lattice, thresholds)
+    spans = spans[_best_of_each_doc(spans, max_spans)]
+    spans = spans[numpy.lexsort((spans.labels, spans.ends, spans.starts))]
+    if overlap == "nested":
+        spans = spans[best_nested(spans.starts, spans.ends, spans.margins)]
+    elif overlap == "flat":
+        spans = spans[best_flat(spans.starts, spans.ends, spans.margins)]
+    return spans
+
+
+def _above(lattice: Lattice, thresholds: Sequence[float]) -> Spans:
+    """All candidates that reach their label's threshold."""
+    scores = lattice.scores.float()
+    lowest = scores.new_tensor(thresholds).view(-1, 1, 1)
+    # A threshold of -inf keeps all candidates, but not the cells that are none.
+    lowest = lowest.clamp(min=torch.finfo(torch.float32).min)
+    found = (scores >= lowest).nonzero().T
+    # Indices and scores travel together: one transfer from the device.
+    bits = scores[tuple(found)].view(torch.int32)
+    table = torch.cat((found.int(), bits.unsqueeze(0))).cpu().numpy()
+    labels, heads, widths = table[:3].astype("int64")
+    values = table[3].view("float32").astype("float64")
+    doc_ends = numpy.cumsum(lattice.layout.lengths)
+    finite = numpy.clip(thresholds, -LARGEST_SCORE, LARGEST_SCORE)
+    return Spans(
+        docs=numpy.searchsorted(doc_ends, heads, side="right"),
+        starts=heads,
+        ends=heads + widths + 1,
+        labels=labels,
+        scores=values,
+        margins=numpy.maximum(values - finite[labels], 0.0),
+    )
+
+
+# A threshold of probability 0 is a logit of -inf; margins are taken from here.
+LARGEST_SCORE = 100.0
+
+
+def _best_of_each_doc(spans: Spans, max_spans: int) -> Mask:
+    counts = numpy.bincount(spans.docs)
+    if counts.max(initial=0) <= max_spans:
+        return numpy.ones(len(spans), dtype=bool)
+    order = numpy.lexsort((-spans.scores, spans.docs))
+    firsts = numpy.repeat(numpy.cumsum(counts) - counts, counts)
+    kept = numpy.empty(len(spans), dtype=bool)
+    kept[order] = numpy.arange(len(spans)) - firsts < max_spans
+    return kept
+
+
+def best_flat(starts: Ints, ends: Ints, weights: Floats) -> Mask:
+    """The disjoint spans with the highest sum of weights: weighted interval
+    scheduling, exact, O(n log n).
+
+    starts, ends (Ints): *Shape:* (n,)
+    weights (Floats): None below 0. *Shape:* (n,)
+    RETURNS (Mask): The spans chosen. *Shape:* (n,)
+    """
+    kept = ~_overlapping(starts, ends)
+    # Only spans that overlap another are left to choose from.
+    rest = numpy.flatnonzero(~kept)
+    rest = rest[numpy.argsort(ends[rest], kind="stable")]
+    # How many of them end before each begins.
+    n_before = numpy.searchsorted(ends[rest], starts[rest], side="right").tolist()
+    gains = weights[rest].tolist()
+    best = [0.0]
+    for gain, before in zip(gains, n_before):
+        best.append(max(best[-1], best[before] + gain))
+    i = len(rest)
+    while i > 0:
+        if best[n_before[i - 1]] + gains[i - 1] >= best[i]:
+            kept[rest[i - 1]] = True
+            i = n_before[i - 1]
+        else:
+            i -= 1
+    return kept
+
+
+def _overlapping(starts: Ints, ends: Ints) -> Mask:
+    """Which spans share a token with another."""
+    order = numpy.argsort(starts, kind="stable")
+    reach = numpy.maximum.accumulate(ends[order])
+    joined = starts[order][1:] < reach[:-1]
+    overlapping = numpy.zeros(len(starts), dtype=bool)
+    overlapping[order[1:]] |= joined
+    overlapping[order[:-1]] |= joined
+    return overlapping
+
+
+def best_nested(starts: Ints, ends: Ints, weights: Floats) -> Mask:
+    """Spans of which none crosses another, the highest weights first.
+
+    starts, ends (Ints): *Shape:* (n,)
+    weights (Floats): *Shape:* (n,)
+    RETURNS (Mask): The spans chosen. *Shape:* (n,)
+    """
+    kept = ~_crossing(starts, ends)
+    rest = numpy.flatnonzero(~kept)
+    rest = rest[numpy.argsort(-weights[rest], kind="stable")]
+    chosen_starts, chosen_ends = starts[rest], ends[rest]
+    n = 0
+    for i in rest:
+        s, e = chosen_starts[:n], chosen_ends[:n]
+        if not _cross(s, e, starts[i], ends[i]).any():
+            chosen_starts[n], chosen_ends[n] = starts[i], ends[i]
+            kept[i] = True
+            n += 1
+    return kept
+
+
+def _cross(starts: Ints, ends: Ints, start: Any, end: Any) -> Mask:
+    """Whether spans overlap while neither holds the other."""
+    first = (starts < start) & (start < ends) & (ends < end)
+    second = (start < starts) & (starts < end) & (end < ends)
+    return first | second
+
+
+def _crossing(starts: Ints, ends: Ints) -> Mask:
+    """Which spans cross another."""
+    order = numpy.argsort(starts, kind="stable")
+    starts, ends = starts[order], ends[order]
+    reach = numpy.maximum.accumulate(ends)
+    crossing = numpy.zeros(len(starts), dtype=bool)
+    # Compare each span with the next, the one after it, ... until no span that
+    # begins so far behind can still reach into an earlier one.
+    for step in range(1, len(starts)):
+        if not (starts[step:] < reach[:-step]).any():
+            break
+        pairs = _cross(starts[:-step], ends[:-step], starts[step:], ends[step:])
+        crossing[:-step] |= pairs
+        crossing[step:] |= pairs
+    unsorted = numpy.empty_like(crossing)
+    unsorted[order] = crossing
+    return unsorted

@@ -1,0 +1,41 @@
+"""Messages of errors and warnings, in one place."""
+
+
+class Errors:
+    E001 = (
+        "Component '{name}' has not been initialized: it has no labels and no "
+        "weights. Train it with `spacy train`, or call `nlp.initialize()` with "
+        "examples."
+    )
+    E002 = (
+        "Component '{name}' found no gold spans under doc.spans['{key}'] in "
+        "{n_docs} documents. {found} Set `spans_key` to the key that holds the "
+        "annotation, or `gold = \"ents\"` to learn from doc.ents."
+    )
+    E003 = (
+        "Component '{name}' found no entities in doc.ents of {n_docs} documents. "
+        "{found} Set `gold = \"spans\"` and `spans_key` to learn from doc.spans."
+    )
+    E004 = "`{setting}` must be {allowed}, but it is {value!r}."
+    E005 = (
+        "`label_thresholds` names {unknown}, but component '{name}' has the labels "
+        "{labels}."
+    )
+    E006 = "A label must be a string, but {value!r} is of type {type}."
+    E007 = (
+        "Component '{name}' cannot read its settings: {reason}. The model folder "
+        "is incomplete or of another version; save the pipeline again."
+    )
+    E008 = (
+        "The weights of component '{name}' do not fit its labels and widths: "
+        "{reason}. The model folder is incomplete or of another version; save the "
+        "pipeline again."
+    )
+    E009 = "{path}, line {line}: {reason}."
+    E010 = "No file of the form {name}.jsonl or {name}.jsonl.gz in {path}."
+    E011 = "No component of type 'global_pointer' in the pipeline {names}."
+    E012 = "No document in {path} has gold spans under doc.spans['{key}']. {found}"
+
+
+class Warnings:
+    W001 = "Component '{name}' cannot use some of the gold spans. {report}"

@@ -1,0 +1,6 @@
+"""Torch modules that fill the lattice. They know nothing of spaCy."""
+
+from .efficient_global_pointer import EfficientGlobalPointer
+from .global_pointer import GlobalPointer
+
+__all__ = ["EfficientGlobalPointer", "GlobalPointer"]

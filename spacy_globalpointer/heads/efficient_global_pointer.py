@@ -1,0 +1,80 @@
+"""Efficient Global Pointer (arXiv 2208.03054, equations 6 and 7)."""
+
+import torch
+from torch import Tensor, nn
+
+from ..lattice import Lattice, Layout, band_product, band_sum
+from .global_pointer import copy_rows
+from .rotary import rotate, rotations
+
+FEATURES = ("hidden", "projected")
+
+
+class EfficientGlobalPointer(nn.Module):
+    """One query and key projection for all labels, which finds the spans, and a
+    linear classifier on the features f of head and tail, which labels them.
+
+        s_a(i, j) = (R_i q_i) . (R_j k_j) / sqrt(d) + w_a . [f_i; f_j]
+
+    with f_i = h_i (eq. 6, features "hidden") or f_i = [q_i; k_i], before the
+    rotation (eq. 7, features "projected"). The second term is a sum of a term of
+    the head and a term of the tail, so it needs no array of pairs.
+
+    width (int): Width v of the hidden states.
+    n_labels (int): Number of labels.
+    head_width (int): Width d of queries and keys, an even number.
+    rope (bool): Whether to use the rotation R.
+    features (str): "hidden" or "projected".
+    """
+
+    def __init__(
+        self,
+        width: int,
+        n_labels: int,
+        *,
+        head_width: int = 64,
+        rope: bool = True,
+        features: str = "projected",
+    ) -> None:
+        super().__init__()
+        self.head_width = head_width
+        self.rope = rope
+        self.features = features
+        self.dropout = nn.Dropout(0.0)
+        self.projection = nn.Linear(width, 2 * head_width)
+        n_features = width if features == "hidden" else 2 * head_width
+        # Rows of one label stand together: (n_labels, head or tail).
+        self.labeller = nn.Linear(n_features, n_labels * 2)
+
+    def forward(self, hidden: Tensor, layout: Layout) -> Lattice:
+        """Score all candidates.
+
+        hidden (Tensor): *Shape:* (n_tokens, width)
+        layout (Layout): Where the candidates stand.
+        RETURNS (Lattice): Scores of shape (n_labels, n_tokens, layout.width).
+        """
+        hidden = self.dropout(hidden)
+        projected = self.projection(hidden)
+        features = hidden if self.features == "hidden" else projected
+        head, tail = self.labeller(features).view(len(hidden), -1, 2).permute(2, 1, 0)
+        qk = projected.view(len(hidden), 2, self.head_width).transpose(0, 1)
+        if self.rope:
+            rotation = rotations(layout.positions, self.head_width, qk.dtype)
+            qk = rotate(qk, rotation)
+        q, k = qk.unsqueeze(1)
+        (pair,) = band_product(q, k, layout, self.head_width**-0.5)
+        return Lattice(band_sum(pair, head, tail), layout)
+
+    @torch.no_grad()
+    def resized(self, n_labels: int) -> "EfficientGlobalPointer":
+        """A copy with more labels, which scores the present ones as before."""
+        head = EfficientGlobalPointer(
+            self.projection.in_features,
+            n_labels,
+            head_width=self.head_width,
+            rope=self.rope,
+            features=self.features,
+        ).to(self.projection.weight)
+        copy_rows(self.projection, head.projection)
+        copy_rows(self.labeller, head.labeller)
+        return head

@@ -1,0 +1,68 @@
+"""The registered architectures."""
+
+from functools import partial
+from typing import List
+
+from spacy.tokens import Doc
+from thinc.api import Model
+from thinc.types import Floats2d
+
+from ..errors import Errors
+from ..heads import EfficientGlobalPointer, GlobalPointer
+from ..heads.efficient_global_pointer import FEATURES
+from ..types import SpanModelT
+from .span_scorer import build_span_model
+
+
+def build_global_pointer_v1(
+    tok2vec: Model[List[Doc], List[Floats2d]],
+    head_width: int = 64,
+    rope: bool = True,
+) -> SpanModelT:
+    """Global Pointer (arXiv 2208.03054, eq. 2 to 5): queries and keys of its own
+    for each label.
+
+    tok2vec (Model[List[Doc], List[Floats2d]]): The encoder, or a listener to one.
+    head_width (int): Width d of queries and keys, an even number.
+    rope (bool): Whether scores depend on the distance from head to tail, by
+        rotary position embedding.
+    """
+    _check_head_width(head_width)
+    head = partial(GlobalPointer, head_width=head_width, rope=rope)
+    return build_span_model(tok2vec, head)
+
+
+def build_efficient_global_pointer_v1(
+    tok2vec: Model[List[Doc], List[Floats2d]],
+    head_width: int = 64,
+    rope: bool = True,
+    features: str = "projected",
+) -> SpanModelT:
+    """Efficient Global Pointer (arXiv 2208.03054, eq. 6 and 7): queries and keys
+    shared by all labels, and a linear classifier of head and tail for each.
+
+    tok2vec (Model[List[Doc], List[Floats2d]]): The encoder, or a listener to one.
+    head_width (int): Width d of queries and keys, an even number.
+    rope (bool): Whether scores depend on the distance from head to tail, by
+        rotary position embedding.
+    features (str): What is classified: "hidden", the hidden states (eq. 6), or
+        "projected", the queries and keys (eq. 7).
+    """
+    _check_head_width(head_width)
+    if features not in FEATURES:
+        raise ValueError(
+            Errors.E004.format(setting="features", allowed=FEATURES, value=features)
+        )
+    head = partial(
+        EfficientGlobalPointer, head_width=head_width, rope=rope, features=features
+    )
+    return build_span_model(tok2vec, head)
+
+
+def _check_head_width(head_width: int) -> None:
+    if head_width < 2 or head_width % 2:
+        raise ValueError(
+            Errors.E004.format(
+                setting="head_width", allowed="an even number", value=head_width
+            )
+        )

@@ -1,0 +1,103 @@
+"""The layer that turns token vectors into a lattice with a torch head."""
+
+from typing import Callable, List, Optional, Tuple, cast
+
+import torch
+from thinc.api import (
+    ArgsKwargs,
+    Model,
+    chain,
+    get_torch_default_device,
+    torch2xp,
+    xp2torch,
+)
+from thinc.types import Floats2d
+from spacy.tokens import Doc
+
+from ..lattice import Lattice, Layout
+from ..types import HeadBuilderT, HeadModelT, SpanModelT
+from .head_shim import HeadShim
+
+
+def build_span_model(
+    tok2vec: Model[List[Doc], List[Floats2d]], head: HeadBuilderT
+) -> SpanModelT:
+    """An encoder and a head.
+
+    tok2vec (Model): The encoder, or a listener to one.
+    head (Callable[[int, int], nn.Module]): Makes the torch head of a hidden width
+        and a number of labels, once both are known.
+    """
+    return chain(tok2vec, span_scorer(head))
+
+
+def span_scorer(head: HeadBuilderT) -> HeadModelT:
+    """A layer without weights until `build_head` gives it a torch head."""
+    return Model(
+        "span_scorer",
+        forward,
+        init=init,
+        dims={"nI": None, "nO": None},
+        attrs={"build": head, "dropout_rate": 0.0, "max_length": None},
+    )
+
+
+def scorer_of(model: SpanModelT) -> HeadModelT:
+    """The layer of a model that holds its head."""
+    return cast(HeadModelT, model.layers[-1])
+
+
+def init(model: HeadModelT, X: Optional[List[Floats2d]] = None, Y: None = None) -> None:
+    """Build the head. The number of labels is set before, the hidden width is
+    that of X, or set before too."""
+    if X:
+        model.set_dim("nI", X[0].shape[1])
+    if not model.shims:
+        build_head(model, model.get_dim("nI"), model.get_dim("nO"))
+
+
+def build_head(model: HeadModelT, width: int, n_labels: int) -> None:
+    """Give the layer a new head with random weights.
+
+    width (int): Width of the hidden states.
+    n_labels (int): Number of labels.
+    """
+    model.set_dim("nI", width, force=True)
+    model.set_dim("nO", n_labels, force=True)
+    model.shims[:] = [HeadShim(model.attrs["build"](width, n_labels))]
+
+
+def resize_head(model: HeadModelT, n_labels: int) -> None:
+    """Add labels. The scores of the present ones stay as they are."""
+    # A new shim has a new identity, so that no optimizer applies the moments and
+    # averages of the smaller weights to it.
+    model.shims[:] = [HeadShim(model.shims[0]._model.resized(n_labels))]
+    model.set_dim("nO", n_labels, force=True)
+
+
+def forward(
+    model: HeadModelT, X: List[Floats2d], is_train: bool
+) -> Tuple[Lattice, Callable[[torch.Tensor], List[Floats2d]]]:
+    shim = model.shims[0]
+    head = shim._model
+    head.dropout.p = model.attrs["dropout_rate"]
+    lengths = [len(x) for x in X]
+    hidden = xp2torch(
+        model.ops.flatten(X) if X else model.ops.alloc2f(0, model.get_dim("nI")),
+        requires_grad=is_train,
+        device=shim.device,
+    )
+    layout = Layout(lengths, model.attrs["max_length"], shim.device)
+    lattice, torch_backprop = shim(
+        ArgsKwargs(args=(hidden, layout), kwargs={}), is_train
+    )
+
+    def backprop(d_scores: torch.Tensor) -> List[Floats2d]:
+        torch_backprop(
+            ArgsKwargs(
+                args=((lattice.scores,),), kwargs={"grad_tensors": (d_scores,)}
+            )
+        )
+        return model.ops.unflatten(torch2xp(hidden.grad), lengths)
+
+    return Lattice(lattice.scores.detach(), layout), backprop

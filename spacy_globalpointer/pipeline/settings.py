@@ -1,0 +1,77 @@
+"""The settings of a component: which values are allowed, and which of them win
+when a saved component is loaded."""
+
+from typing import Any, Callable, Dict, Iterable, Tuple
+
+from ..decoding import OVERLAPS
+from ..errors import Errors
+from .gold import SOURCES
+
+Check = Tuple[str, Callable[[Any], bool]]
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_probability(value: Any) -> bool:
+    return not isinstance(value, (bool, str)) and 0 <= value <= 1
+
+
+CHECKS: Dict[str, Check] = {
+    "threshold": ("a probability, 0 to 1", _is_probability),
+    "label_thresholds": (
+        "a dictionary from labels to probabilities, 0 to 1",
+        lambda value: all(map(_is_probability, value.values())),
+    ),
+    "max_length": (
+        "a number of tokens, 1 or more, or null",
+        lambda value: value is None or (_is_int(value) and value >= 1),
+    ),
+    "max_spans": ("1 or more", lambda value: _is_int(value) and value >= 1),
+    "loss_weight": ("0 or more", lambda value: value >= 0),
+    "overlap": (f"one of {OVERLAPS}", lambda value: value in OVERLAPS),
+    "gold": (f"one of {SOURCES}", lambda value: value in SOURCES),
+}
+
+
+def check_settings(cfg: Dict[str, Any], names: Iterable[str] = CHECKS) -> None:
+    """Raise a ValueError for the first setting with a value that is not allowed.
+
+    cfg (Dict[str, Any]): Settings by name.
+    names (Iterable[str]): The settings to check.
+    """
+    for name in names:
+        allowed, is_allowed = CHECKS[name]
+        if not is_allowed(cfg[name]):
+            raise ValueError(
+                Errors.E004.format(setting=name, allowed=allowed, value=cfg[name])
+            )
+
+
+def check_label_thresholds(cfg: Dict[str, Any], name: str) -> None:
+    """Raise a ValueError if a label in `label_thresholds` does not exist."""
+    unknown = sorted(set(cfg["label_thresholds"]) - set(cfg["labels"]))
+    if unknown:
+        raise ValueError(
+            Errors.E005.format(unknown=unknown, name=name, labels=cfg["labels"])
+        )
+
+
+def merge_saved(configured: Dict[str, Any], saved: Dict[str, Any]) -> Dict[str, Any]:
+    """The settings of a component that was saved and is loaded.
+
+    A setting may have been changed after the component was made, so what was
+    saved wins over the config; but where the config itself is another than the
+    one the component was saved with, it has been overridden on purpose.
+
+    configured (Dict[str, Any]): Settings from the config, now.
+    saved (Dict[str, Any]): All that was saved, with the config's settings of that
+        time under "configured".
+    RETURNS (Dict[str, Any]): What holds.
+    """
+    cfg = {key: value for key, value in saved.items() if key != "configured"}
+    for name, value in configured.items():
+        if value != saved["configured"][name]:
+            cfg[name] = value
+    return cfg

@@ -1,0 +1,551 @@
+"""The span recogniser, the component behind the factory `global_pointer`."""
+
+import warnings
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
+
+import numpy
+import srsly
+from spacy import util
+from spacy.language import Language
+from spacy.pipeline import TrainablePipe
+from spacy.tokens import Doc, Span, SpanGroup
+from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.vocab import Vocab
+from thinc.api import Config, Optimizer
+from torch import Tensor
+
+from ..decoding import Mask, Spans, best_flat, decode
+from ..errors import Errors, Warnings
+from ..lattice import Lattice, Layout
+from ..models.span_scorer import build_head, resize_head, scorer_of
+from ..objectives import Objective
+from ..types import SpanModelT
+from .gold import (
+    DroppedGold,
+    GoldReader,
+    annotation_found,
+    batch_gold,
+    usable_cells,
+)
+from .settings import check_label_thresholds, check_settings, merge_saved
+
+DEFAULT_SPANS_KEY = "sc"
+# max_length where the setting is null and there is no gold span to measure.
+DEFAULT_MAX_LENGTH = 32
+# How many documents the widths of the model are found with.
+N_SAMPLE = 10
+
+default_config = """
+[model]
+@architectures = "spacy_globalpointer.GlobalPointer.v1"
+head_width = 64
+rope = true
+
+[model.tok2vec]
+@architectures = "spacy.Tok2Vec.v2"
+
+[model.tok2vec.embed]
+@architectures = "spacy.MultiHashEmbed.v2"
+width = 96
+rows = [5000, 1000, 2500, 1000]
+attrs = ["NORM", "PREFIX", "SUFFIX", "SHAPE"]
+include_static_vectors = false
+
+[model.tok2vec.encode]
+@architectures = "spacy.MaxoutWindowEncoder.v2"
+width = ${model.tok2vec.embed.width}
+window_size = 1
+maxout_pieces = 3
+depth = 4
+
+[objective]
+@misc = "spacy_globalpointer.ClassImbalance.v1"
+
+[scorer]
+@scorers = "spacy_globalpointer.span_scorer.v1"
+"""
+DEFAULTS = Config().from_str(default_config)
+
+
+@Language.factory(
+    "global_pointer",
+    assigns=["doc.spans", "doc.ents"],
+    default_config={
+        "spans_key": DEFAULT_SPANS_KEY,
+        "gold": "spans",
+        "set_ents": True,
+        "overwrite_ents": False,
+        "threshold": 0.5,
+        "label_thresholds": {},
+        "max_length": None,
+        "overlap": "any",
+        "max_spans": 1000,
+        "loss_weight": 1.0,
+        "model": DEFAULTS["model"],
+        "objective": DEFAULTS["objective"],
+        "scorer": DEFAULTS["scorer"],
+    },
+    default_score_weights={
+        f"spans_{DEFAULT_SPANS_KEY}_f": 1.0,
+        f"spans_{DEFAULT_SPANS_KEY}_p": 0.0,
+        f"spans_{DEFAULT_SPANS_KEY}_r": 0.0,
+        f"spans_{DEFAULT_SPANS_KEY}_macro_f": 0.0,
+    },
+)
+def make_global_pointer(
+    nlp: Language,
+    name: str,
+    model: SpanModelT,
+    objective: Objective,
+    spans_key: str,
+    gold: str,
+    set_ents: bool,
+    overwrite_ents: bool,
+    threshold: float,
+    label_thresholds: Dict[str, float],
+    max_length: Optional[int],
+    overlap: str,
+    max_spans: int,
+    loss_weight: float,
+    scorer: Optional[Callable],
+) -> "SpanRecognizer":
+    """Create a span recogniser. Its settings are those of `SpanRecognizer`."""
+    return SpanRecognizer(
+        nlp.vocab,
+        model,
+        objective,
+        name,
+        spans_key=spans_key,
+        gold=gold,
+        set_ents=set_ents,
+        overwrite_ents=overwrite_ents,
+        threshold=threshold,
+        label_thresholds=label_thresholds,
+        max_length=max_length,
+        overlap=overlap,
+        max_spans=max_spans,
+        loss_weight=loss_weight,
+        scorer=scorer,
+    )
+
+
+class SpanRecognizer(TrainablePipe):
+    """Finds spans, nested or flat, and labels them.
+
+    All settings stand in `cfg` and are read when they are used.
+    """
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: SpanModelT,
+        objective: Objective,
+        name: str = "global_pointer",
+        *,
+        spans_key: str = DEFAULT_SPANS_KEY,
+        gold: str = "spans",
+        set_ents: bool = True,
+        overwrite_ents: bool = False,
+        threshold: float = 0.5,
+        label_thresholds: Optional[Dict[str, float]] = None,
+        max_length: Optional[int] = None,
+        overlap: str = "any",
+        max_spans: int = 1000,
+        loss_weight: float = 1.0,
+        scorer: Optional[Callable] = None,
+    ) -> None:
+        """Initialize the component.
+
+        vocab (Vocab): The shared vocabulary.
+        model (Model[List[Doc], Lattice]): Encoder and head.
+        objective (Objective): The loss, and the link from scores to probabilities.
+        name (str): The component's name, also of its entry in the losses.
+        spans_key (str): Key of doc.spans that is read in training and written in
+            prediction.
+        gold (str): "spans" to learn from doc.spans[spans_key], "ents" to learn
+            from doc.ents.
+        set_ents (bool): Whether to write the best spans that do not overlap to
+            doc.ents.
+        overwrite_ents (bool): Whether to replace entities that earlier components
+            have set, or to keep them and fill around them.
+        threshold (float): Lowest probability that is kept.
+        label_thresholds (Dict[str, float]): The same for single labels.
+        max_length (Optional[int]): Longest span, in tokens. None: the longest gold
+            span seen at initialisation.
+        overlap (str): What doc.spans may hold: "any", "nested" (no spans that
+            cross), or "flat" (no spans that overlap).
+        max_spans (int): Most spans kept of a document, the most probable first.
+        loss_weight (float): Factor on the loss.
+        scorer (Optional[Callable]): The scoring method.
+        """
+        self.vocab = vocab
+        self.model = model
+        self.objective = objective
+        self.name = name
+        self.scorer = scorer
+        self._configured: Dict[str, Any] = {
+            "spans_key": spans_key,
+            "gold": gold,
+            "set_ents": set_ents,
+            "overwrite_ents": overwrite_ents,
+            "threshold": threshold,
+            "label_thresholds": dict(label_thresholds or {}),
+            "max_length": max_length,
+            "overlap": overlap,
+            "max_spans": max_spans,
+            "loss_weight": loss_weight,
+        }
+        check_settings(self._configured)
+        # "width" is that of the encoder, known after initialisation.
+        self.cfg: Dict[str, Any] = {
+            **self._configured,
+            "label_thresholds": dict(self._configured["label_thresholds"]),
+            "labels": [],
+            "width": None,
+        }
+        self.dropped_gold = DroppedGold()
+
+    @property
+    def key(self) -> str:
+        """RETURNS (str): Key of doc.spans."""
+        return str(self.cfg["spans_key"])
+
+    @property
+    def labels(self) -> Tuple[str, ...]:
+        """RETURNS (Tuple[str, ...]): The labels, in the order of the lattice."""
+        return tuple(self.cfg["labels"])
+
+    @property
+    def label_data(self) -> List[str]:
+        """RETURNS (List[str]): The labels, for `spacy init labels`."""
+        return list(self.labels)
+
+    def add_label(self, label: str) -> int:
+        """Add a label, also after training. The scores of the others stay as they
+        are; the new one's are random until it is trained.
+
+        label (str): The label.
+        RETURNS (int): 0 if the label is there already, else 1.
+        """
+        if not isinstance(label, str):
+            raise ValueError(Errors.E006.format(value=label, type=type(label)))
+        if label in self.labels:
+            return 0
+        self.cfg["labels"].append(label)
+        self.vocab.strings.add(label)
+        if self._is_built:
+            resize_head(scorer_of(self.model), len(self.labels))
+        return 1
+
+    @property
+    def _is_built(self) -> bool:
+        return bool(scorer_of(self.model).shims)
+
+    def _prepare_model(self) -> None:
+        if not self._is_built:
+            raise ValueError(Errors.E001.format(name=self.name))
+        check_settings(self.cfg, ["max_length"])
+        scorer_of(self.model).attrs["max_length"] = self.cfg["max_length"]
+
+    def predict(self, docs: Iterable[Doc]) -> Lattice:
+        """Score all candidates of a batch, without modifying it.
+
+        docs (Iterable[Doc]): The documents.
+        RETURNS (Lattice): Scores of shape (n_labels, n_tokens, width).
+        """
+        self._prepare_model()
+        docs = list(docs)
+        if not any(map(len, docs)):
+            layout = Layout([0] * len(docs))
+            return Lattice(Tensor(len(self.labels), 0, 0), layout)
+        return self.model.predict(docs)
+
+    def set_annotations(self, docs: Iterable[Doc], lattice: Lattice) -> None:
+        """Write doc.spans, and doc.ents if `set_ents`.
+
+        docs (Iterable[Doc]): The documents.
+        lattice (Lattice): Their scores, from `predict`.
+        """
+        docs = list(docs)
+        check_settings(self.cfg, ["overlap", "max_spans"])
+        spans = decode(
+            lattice,
+            self._score_thresholds(),
+            overlap=self.cfg["overlap"],
+            max_spans=self.cfg["max_spans"],
+        )
+        rank = numpy.argsort(numpy.argsort(self.labels))
+        spans = spans[numpy.lexsort((rank[spans.labels], spans.ends, spans.starts))]
+        probabilities = self.objective.probability(Tensor(spans.scores)).numpy()
+        ids = [self.vocab.strings.add(label) for label in self.labels]
+        borders = numpy.searchsorted(spans.docs, range(len(docs) + 1)).tolist()
+        offsets = numpy.cumsum([0, *lattice.layout.lengths])[spans.docs]
+        starts = (spans.starts - offsets).tolist()
+        ends = (spans.ends - offsets).tolist()
+        labels = [ids[label] for label in spans.labels.tolist()]
+        is_ent = self._choose_ents(docs, spans)
+        for doc, first, last in zip(docs, borders, borders[1:]):
+            found = [
+                Span(doc, start, end, label=label)
+                for start, end, label in zip(
+                    starts[first:last], ends[first:last], labels[first:last]
+                )
+            ]
+            doc.spans[self.key] = SpanGroup(
+                doc,
+                name=self.key,
+                attrs={"scores": probabilities[first:last]},
+                spans=found,
+            )
+            if self.cfg["set_ents"]:
+                flags = is_ent[first:last].tolist()
+                ents = [span for span, flag in zip(found, flags) if flag]
+                self._set_ents(doc, ents)
+
+    def _score_thresholds(self) -> List[float]:
+        """The threshold of each label, as a score."""
+        check_settings(self.cfg, ["threshold", "label_thresholds"])
+        check_label_thresholds(self.cfg, self.name)
+        single = self.cfg["label_thresholds"]
+        return [
+            self.objective.score(single.get(label, self.cfg["threshold"]))
+            for label in self.labels
+        ]
+
+    def _choose_ents(self, docs: Sequence[Doc], spans: Spans) -> Mask:
+        """The best spans that overlap neither each other nor kept entities."""
+        free = numpy.ones(len(spans), dtype=bool)
+        if not self.cfg["overwrite_ents"] and self.cfg["set_ents"]:
+            taken = numpy.concatenate([_taken(doc) for doc in docs])
+            if taken.any():
+                before = numpy.concatenate(([0], numpy.cumsum(taken)))
+                free = before[spans.starts] == before[spans.ends]
+        candidates = numpy.flatnonzero(free)
+        rest = spans[candidates]
+        free[candidates] = best_flat(rest.starts, rest.ends, rest.margins)
+        return free
+
+    def _set_ents(self, doc: Doc, ents: List[Span]) -> None:
+        if self.cfg["overwrite_ents"]:
+            doc.set_ents(ents)
+        else:
+            doc.set_ents([*doc.ents, *ents], blocked=_blocked(doc))
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optional[Optimizer] = None,
+        losses: Optional[Dict[str, float]] = None,
+    ) -> Dict[str, float]:
+        """Learn from a batch.
+
+        examples (Iterable[Example]): The batch.
+        drop (float): The dropout rate.
+        sgd (Optional[Optimizer]): The optimizer.
+        losses (Optional[Dict[str, float]]): The losses so far, by component.
+        RETURNS (Dict[str, float]): The updated losses.
+        """
+        self._prepare_model()
+        return super().update(examples, drop=drop, sgd=sgd, losses=losses)
+
+    def get_loss(
+        self, examples: Iterable[Example], scores: Lattice
+    ) -> Tuple[float, Tensor]:
+        """The loss of a batch and its gradient.
+
+        examples (Iterable[Example]): The batch.
+        scores (Lattice): The scores of its candidates.
+        RETURNS (Tuple[float, Tensor]): The loss, and its gradient with regard to
+            the scores. *Shape:* (n_labels, n_tokens, width)
+        """
+        validate_examples(examples, "SpanRecognizer.get_loss")
+        dropped = DroppedGold()
+        gold = batch_gold(
+            list(examples),
+            self._gold_reader,
+            self._label_ids,
+            self.cfg["max_length"],
+            scores.scores.device,
+            dropped,
+        )
+        self._report(dropped)
+        loss, d_scores = self.objective(scores, gold)
+        weight = self.cfg["loss_weight"]
+        return float(loss) * weight, d_scores * weight if weight != 1 else d_scores
+
+    @property
+    def _gold_reader(self) -> GoldReader:
+        check_settings(self.cfg, ["gold"])
+        return GoldReader(self.cfg["gold"], self.key)
+
+    @property
+    def _label_ids(self) -> Dict[int, int]:
+        return {self.vocab.strings[label]: i for i, label in enumerate(self.labels)}
+
+    def _report(self, dropped: DroppedGold) -> None:
+        """Warn of gold that cannot be used, once for each reason."""
+        new = dropped.counts.keys() - self.dropped_gold.counts.keys()
+        if new:
+            self.dropped_gold.merge(dropped)
+            warnings.warn(Warnings.W001.format(name=self.name, report=dropped.report()))
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Optional[Language] = None,
+        labels: Optional[Sequence[str]] = None,
+    ) -> None:
+        """Find labels and longest span, and build the model.
+
+        get_examples (Callable[[], Iterable[Example]]): Gives the training data.
+        nlp (Optional[Language]): The pipeline.
+        labels (Optional[Sequence[str]]): The labels, for instance from `spacy init
+            labels`. None: those in the training data.
+        """
+        validate_get_examples(get_examples, "SpanRecognizer.initialize")
+        reader = self._gold_reader
+        dropped = DroppedGold()
+        sample: List[Doc] = []
+        aligned = []
+        for example in get_examples():
+            if len(sample) < N_SAMPLE and len(example.predicted):
+                sample.append(example.predicted)
+            aligned.append(reader.read(example, dropped))
+        spans = [span for gold in aligned for span in gold.spans]
+        if labels is None:
+            labels = sorted({span.label_ for _, _, span in spans})
+        for label in labels:
+            self.add_label(label)
+        if not spans:
+            self._explain_no_gold(get_examples)
+        check_label_thresholds(self.cfg, self.name)
+        if self.cfg["max_length"] is None:
+            longest = max((end - start for start, end, _ in spans), default=0)
+            self.cfg["max_length"] = longest or DEFAULT_MAX_LENGTH
+        for gold in aligned:
+            usable_cells(gold, self._label_ids, self.cfg["max_length"], dropped)
+        self.dropped_gold = DroppedGold()
+        self._report(dropped)
+        scorer = scorer_of(self.model)
+        scorer.set_dim("nO", len(self.labels), force=True)
+        self.model.initialize(X=sample or [Doc(self.vocab, words=["x"])])
+        self.cfg["width"] = scorer.get_dim("nI")
+
+    def _explain_no_gold(self, get_examples: Callable[[], Iterable[Example]]) -> None:
+        """Raise an error if there is nothing to learn: no label, or annotation in
+        another place."""
+        docs = [example.reference for example in get_examples()]
+        found = annotation_found(docs)
+        if found or not self.labels:
+            message = Errors.E002 if self.cfg["gold"] == "spans" else Errors.E003
+            raise ValueError(
+                message.format(
+                    name=self.name,
+                    key=self.key,
+                    n_docs=len(docs),
+                    found=found or "There is no other annotation of spans either.",
+                )
+            )
+
+    def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
+        """Serialize the component.
+
+        exclude (Iterable[str]): Fields to leave out: "cfg", "vocab", "model".
+        RETURNS (bytes): The serialized component.
+        """
+        fields = {
+            "cfg": lambda: srsly.json_dumps(self._saved_cfg()),
+            "vocab": lambda: self.vocab.to_bytes(exclude=exclude),
+            "model": self.model.to_bytes,
+        }
+        return util.to_bytes(fields, exclude)
+
+    def from_bytes(
+        self, bytes_data: bytes, *, exclude: Iterable[str] = ()
+    ) -> "SpanRecognizer":
+        """Load the component.
+
+        bytes_data (bytes): From `to_bytes`.
+        exclude (Iterable[str]): Fields to leave out.
+        RETURNS (SpanRecognizer): The component itself.
+        """
+        fields = {
+            "cfg": lambda data: self._load_cfg(srsly.json_loads(data)),
+            "vocab": lambda data: self.vocab.from_bytes(data, exclude=exclude),
+            "model": self._load_weights,
+        }
+        util.from_bytes(bytes_data, fields, exclude)
+        return self
+
+    def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> None:
+        """Save the component.
+
+        path (Union[str, Path]): A folder.
+        exclude (Iterable[str]): Fields to leave out: "cfg", "vocab", "model".
+        """
+        fields = {
+            "cfg": lambda p: srsly.write_json(p, self._saved_cfg()),
+            "vocab": lambda p: self.vocab.to_disk(p, exclude=exclude),
+            "model": lambda p: p.write_bytes(self.model.to_bytes()),
+        }
+        util.to_disk(path, fields, exclude)
+
+    def from_disk(
+        self, path: Union[str, Path], *, exclude: Iterable[str] = ()
+    ) -> "SpanRecognizer":
+        """Load the component.
+
+        path (Union[str, Path]): A folder.
+        exclude (Iterable[str]): Fields to leave out.
+        RETURNS (SpanRecognizer): The component itself.
+        """
+        fields = {
+            "cfg": lambda p: self._load_cfg(srsly.json_loads(_read(p, Errors.E007))),
+            "vocab": lambda p: self.vocab.from_disk(p, exclude=exclude),
+            "model": lambda p: self._load_weights(_read(p, Errors.E008)),
+        }
+        util.from_disk(path, fields, exclude)
+        return self
+
+    def _saved_cfg(self) -> Dict[str, Any]:
+        return {**self.cfg, "configured": self._configured}
+
+    def _load_cfg(self, saved: Dict[str, Any]) -> None:
+        """Take over settings, and build the head that the weights go into."""
+        self.cfg.update(merge_saved(self._configured, saved))
+        check_settings(self.cfg)
+        check_label_thresholds(self.cfg, self.name)
+        if self.cfg["width"] is not None:
+            scorer = scorer_of(self.model)
+            build_head(scorer, self.cfg["width"], len(self.labels))
+
+    def _load_weights(self, data: bytes) -> None:
+        try:
+            self.model.from_bytes(data)
+        except (AttributeError, IndexError, RuntimeError, ValueError) as error:
+            raise ValueError(Errors.E008.format(name=self.name, reason=error)) from error
+
+
+def _taken(doc: Doc) -> Mask:
+    """Tokens that are in an entity, or blocked from being in one."""
+    iob = doc.to_array("ENT_IOB")
+    taken: Mask = (iob == 1) | (iob == 3)
+    return taken
+
+
+def _blocked(doc: Doc) -> List[Span]:
+    """Tokens blocked from being in an entity: they begin one that has no type."""
+    iob, ent_type = doc.to_array(["ENT_IOB", "ENT_TYPE"]).T
+    return [doc[i : i + 1] for i in numpy.flatnonzero((iob == 3) & (ent_type == 0))]
+
+
+def _read(path: Path, message: str) -> bytes:
+    """The content of a file of a saved component."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise FileNotFoundError(message.format(name=path.parent.name, reason=error))

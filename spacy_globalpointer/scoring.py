@@ -1,0 +1,57 @@
+"""The registered scorer."""
+
+from typing import Any, Callable, Dict, Iterable
+
+from spacy.scorer import Scorer
+from spacy.tokens import Doc
+from spacy.training import Example
+
+
+def span_score(examples: Iterable[Example], **cfg: Any) -> Dict[str, Any]:
+    """Strict scores of spans: offsets and label must agree.
+
+    examples (Iterable[Example]): The examples. References without annotation are
+        left out.
+    cfg: The component's settings; `spans_key`, `gold` and `set_ents` are read.
+    RETURNS (Dict[str, Any]): `spans_{key}_p`, `_r` and `_f` (micro), `_per_type`
+        and `_macro_f`, the mean F1 of the labels that occur in the gold spans or
+        in the predicted ones; `ents_p`, `_r`, `_f` and `_per_type` if `set_ents`.
+    """
+    key = cfg["spans_key"]
+    attr = f"spans_{key}"
+    learns_ents = cfg.get("gold") == "ents"
+
+    def get_spans(doc: Doc, _: str) -> Any:
+        # With gold = "ents" it is the references that have no span group.
+        return doc.spans[key] if key in doc.spans else doc.ents if learns_ents else []
+
+    def has_annotation(doc: Doc) -> bool:
+        return key in doc.spans or (learns_ents and doc.has_annotation("ENT_IOB"))
+
+    examples = list(examples)
+    scores = Scorer.score_spans(
+        examples,
+        attr,
+        getter=get_spans,
+        has_annotation=has_annotation,
+        allow_overlap=True,
+    )
+    per_type = scores[f"{attr}_per_type"]
+    scores[f"{attr}_macro_f"] = (
+        sum(label["f"] for label in per_type.values()) / len(per_type)
+        if per_type
+        else None
+    )
+    if cfg.get("set_ents"):
+        scores.update(
+            Scorer.score_spans(
+                examples,
+                "ents",
+                has_annotation=lambda doc: doc.has_annotation("ENT_IOB"),
+            )
+        )
+    return scores
+
+
+def make_span_scorer() -> Callable[..., Dict[str, Any]]:
+    return span_score
