@@ -63,10 +63,15 @@ def decode(
     spans = _above(lattice, thresholds)
     spans = spans[_best_of_each_doc(spans, max_spans)]
     spans = spans[numpy.lexsort((spans.labels, spans.ends, spans.starts))]
+    return resolve(spans, overlap)
+
+
+def resolve(spans: Spans, overlap: str) -> Spans:
+    """The best of the spans that may stand together. Arguments as for `decode`."""
     if overlap == "nested":
-        spans = spans[best_nested(spans.starts, spans.ends, spans.margins)]
-    elif overlap == "flat":
-        spans = spans[best_flat(spans.starts, spans.ends, spans.margins)]
+        return spans[best_nested(spans.starts, spans.ends, spans.margins)]
+    if overlap == "flat":
+        return spans[best_flat(spans.starts, spans.ends, spans.margins)]
     return spans
 
 

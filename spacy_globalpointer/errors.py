@@ -33,7 +33,7 @@ class Errors:
     )
     E009 = "{path}, line {line}: {reason}."
     E010 = "No file of the form {name}.jsonl or {name}.jsonl.gz in {path}."
-    E011 = "No component of type 'global_pointer' in the pipeline {names}."
+    E011 = "No span recogniser{wanted} in the pipeline {names}."
     E012 = "No document in {path} has gold spans under doc.spans['{key}']. {found}"
 
 

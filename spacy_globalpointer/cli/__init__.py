@@ -1,0 +1,19 @@
+"""The commands under `python -m spacy global-pointer`."""
+
+from spacy.cli._util import app
+
+from .common import global_pointer
+from .calibrate import calibrate_cli
+from .convert import convert_cli
+from .evaluate import evaluate_cli
+from .visualize import visualize_cli
+
+app.add_typer(global_pointer)
+
+__all__ = [
+    "calibrate_cli",
+    "convert_cli",
+    "evaluate_cli",
+    "global_pointer",
+    "visualize_cli",
+]

@@ -1,0 +1,160 @@
+"""Thresholds chosen on held-out data."""
+
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+import numpy
+import typer
+from spacy import util
+from spacy.language import Language
+from spacy.training import Example
+from thinc.api import Config
+from torch import Tensor
+from wasabi import msg
+
+from ..decoding import Spans
+from ..errors import Errors
+from ..evaluation import Candidates, choose_thresholds
+from ..pipeline.gold import DroppedGold, GoldReader, annotation_found
+from ..pipeline.span_recognizer import SpanRecognizer
+from .common import COMPONENT, DATA, GPU_ID, MODEL, global_pointer, load, predict, read
+
+Settings = Dict[str, Any]
+
+# What is less probable is no candidate for any threshold.
+FLOOR = 0.001
+
+
+@global_pointer.command("calibrate")
+def calibrate_cli(
+    # fmt: off
+    model: str = MODEL,
+    data: Path = DATA,
+    output: Path = typer.Argument(..., help="Folder for the pipeline with the new thresholds"),
+    strength: float = typer.Option(100.0, "--strength", "-s", help="Number of gold spans at which the threshold of a label stands halfway between the global one and its own best", min=0),
+    component: Optional[str] = COMPONENT,
+    gpu_id: int = GPU_ID,
+    # fmt: on
+) -> None:
+    """Choose the thresholds that maximise F1 on held-out data, a global one and one
+    for each label, those of rare labels drawn towards the global one, and write a
+    pipeline that uses them. Thresholds that would lower F1 are not taken."""
+    nlp, pipe = load(model, component, gpu_id)
+    examples = read(nlp, data)
+    before = {key: pipe.cfg[key] for key in ("threshold", "label_thresholds")}
+    overlap = pipe.cfg["overlap"]
+    # At a threshold that lets next to nothing out, the candidates are predictions.
+    pipe.cfg.update(threshold=FLOOR, label_thresholds={}, overlap="any")
+    predict(nlp, examples, "Finding candidates")
+    candidates = _candidates(pipe, examples)
+    if not candidates.n_gold.sum():
+        found = annotation_found(example.reference for example in examples)
+        msg.fail(Errors.E012.format(path=data, key=pipe.key, found=found), exits=1)
+    choices = [before, *_choose(pipe, candidates, strength)]
+    f1 = [candidates.f1(_scores(pipe, choice), overlap) for choice in choices]
+    best = int(numpy.argmax(f1))
+    save_with_settings(nlp, pipe.name, choices[best], output)
+    _print(pipe, candidates, before, choices[best])
+    msg.info(f"Micro F1 on {data}: {100 * f1[0]:.2f} before, {100 * f1[best]:.2f} now")
+    msg.good(f"Wrote {output}")
+
+
+def _candidates(pipe: SpanRecognizer, examples: List[Example]) -> Candidates:
+    """What was predicted, and which of it is right."""
+    reader = GoldReader(pipe.cfg["gold"], pipe.key)
+    rows = {label: row for row, label in enumerate(pipe.labels)}
+    n_gold = numpy.zeros(len(rows), dtype=int)
+    found, right, probabilities = [], [], []
+    offset = 0
+    for number, example in enumerate(examples):
+        if not reader.is_annotated(example.reference):
+            continue
+        dropped = DroppedGold()
+        gold = {
+            (start, end, span.label_)
+            for start, end, span in reader.read(example, dropped).spans
+            if span.label_ in rows
+        }
+        for _, _, label in gold:
+            n_gold[rows[label]] += 1
+        group = example.predicted.spans[pipe.key]
+        for span in group:
+            start, end = offset + span.start, offset + span.end
+            found.append((number, start, end, rows[span.label_]))
+            right.append((span.start, span.end, span.label_) in gold)
+        probabilities.append(group.attrs["scores"])
+        offset += len(example.predicted)
+    docs, starts, ends, labels = numpy.array(found, dtype=int).reshape(-1, 4).T
+    # Single precision rounds high probabilities to 1.
+    p = numpy.clip(numpy.concatenate([*probabilities, []]), FLOOR, 1 - 1e-7)
+    scores = numpy.array([pipe.objective.score(value) for value in p.tolist()])
+    spans = Spans(docs, starts, ends, labels, scores, scores)
+    return Candidates(spans, numpy.array(right, dtype=bool), n_gold)
+
+
+def _choose(
+    pipe: SpanRecognizer, candidates: Candidates, strength: float
+) -> List[Settings]:
+    """A global threshold alone, and with label thresholds."""
+    overall, singles = choose_thresholds(
+        candidates, default=pipe.objective.score(0.5), strength=strength
+    )
+    probabilities = pipe.objective.probability(Tensor([overall, *singles]))
+    overall, *singles = [round(p, 4) for p in probabilities.tolist()]
+    return [
+        {"threshold": overall, "label_thresholds": {}},
+        {"threshold": overall, "label_thresholds": dict(zip(pipe.labels, singles))},
+    ]
+
+
+def _scores(pipe: SpanRecognizer, settings: Settings) -> Any:
+    """Thresholds as scores. *Shape:* (n_labels,)"""
+    single, overall = settings["label_thresholds"], settings["threshold"]
+    return numpy.array(
+        [pipe.objective.score(single.get(label, overall)) for label in pipe.labels]
+    )
+
+
+def save_with_settings(
+    nlp: Language, name: str, settings: Settings, output: Path
+) -> None:
+    """Save a pipeline with other settings of a component, in its config too.
+
+    nlp (Language): A pipeline that was loaded.
+    name (str): The component.
+    settings (Dict[str, Any]): The settings.
+    output (Path): A folder.
+    """
+    config = nlp.config.copy()
+    config["components"][name].update(settings)
+    if Config().from_str(config.to_str(interpolate=False), interpolate=False) != config:
+        # Labels with signs such as "=" cannot be keys of a config. The component
+        # saves its settings itself as well.
+        config["components"][name]["label_thresholds"] = {}
+    changed = util.load_model_from_config(config, meta=nlp.meta)
+    changed.from_disk(nlp.path)
+    changed.get_pipe(name).cfg.update(settings)
+    changed.to_disk(output)
+
+
+def _print(
+    pipe: SpanRecognizer, candidates: Candidates, before: Settings, now: Settings
+) -> None:
+    rows = [("(all)", before["threshold"], now["threshold"], candidates.n_gold.sum())]
+    for label, n_gold in zip(pipe.labels, candidates.n_gold):
+        values = [
+            settings["label_thresholds"].get(label, settings["threshold"])
+            for settings in (before, now)
+        ]
+        rows.append((label, *values, n_gold))
+    msg.divider("Thresholds")
+    header = ("Label", "Before", "Now", "Gold spans")
+    msg.table(
+        [
+            (label, f"{before:.3f}", f"{now:.3f}", n)
+            for label, before, now, n in rows
+        ],
+        header=header,
+        aligns=tuple("lrrr"),
+        divider=True,
+    )

@@ -1,0 +1,67 @@
+"""The group of commands, and what they share."""
+
+from pathlib import Path
+from typing import Iterable, List, Optional, Tuple
+
+import typer
+from spacy import util
+from spacy.cli._util import setup_gpu
+from spacy.language import Language
+from spacy.training import Corpus, Example
+from tqdm import tqdm
+from wasabi import msg
+
+from ..errors import Errors
+from ..pipeline.span_recognizer import SpanRecognizer
+
+global_pointer = typer.Typer(
+    name="global-pointer",
+    help="Nested and flat span recognition: convert corpora, choose thresholds, "
+    "evaluate and draw.",
+    no_args_is_help=True,
+)
+
+MODEL = typer.Argument(..., help="Trained pipeline: a folder or a package")
+DATA = typer.Argument(..., help="Annotated documents, a .spacy file", exists=True)
+GPU_ID = typer.Option(-1, "--gpu-id", "-g", help="GPU to use, -1 for the CPU")
+COMPONENT = typer.Option(
+    None,
+    "--component",
+    "-c",
+    help="Name of the component, if the pipeline has more than one",
+)
+
+
+def load(
+    model: str, component: Optional[str], gpu_id: int
+) -> Tuple[Language, SpanRecognizer]:
+    """Load a pipeline and find its span recogniser."""
+    setup_gpu(gpu_id, silent=True)
+    nlp = util.load_model(model)
+    return nlp, find_component(nlp, component)
+
+
+def find_component(nlp: Language, name: Optional[str]) -> SpanRecognizer:
+    """The span recogniser of that name, or the first one."""
+    for pipe_name, pipe in nlp.pipeline:
+        if isinstance(pipe, SpanRecognizer) and name in (None, pipe_name):
+            return pipe
+    wanted = f" with the name {name!r}" if name else ""
+    msg.fail(Errors.E011.format(wanted=wanted, names=nlp.pipe_names), exits=1)
+    raise SystemExit(1)
+
+
+def read(nlp: Language, path: Path, limit: int = 0) -> List[Example]:
+    """Read annotated documents."""
+    return list(Corpus(path, limit=limit)(nlp))
+
+
+def predict(nlp: Language, examples: Iterable[Example], title: str) -> None:
+    """Run a pipeline over the predicted documents of examples."""
+    examples = list(examples)
+    docs = nlp.pipe(example.predicted for example in examples)
+    total = len(examples)
+    for example, doc in zip(
+        examples, tqdm(docs, total=total, desc=title, leave=False, unit="doc")
+    ):
+        example.predicted = doc

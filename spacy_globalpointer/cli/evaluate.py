@@ -1,0 +1,77 @@
+"""Scores of a pipeline."""
+
+from pathlib import Path
+from timeit import default_timer
+from typing import Any, Dict, Optional
+
+import srsly
+import typer
+from wasabi import msg
+
+from ..evaluation import span_metrics
+from .common import COMPONENT, DATA, GPU_ID, MODEL, global_pointer, load, predict, read
+
+
+@global_pointer.command("evaluate")
+def evaluate_cli(
+    # fmt: off
+    model: str = MODEL,
+    data: Path = DATA,
+    output: Optional[Path] = typer.Option(None, "--output", "-o", help="JSON file for the scores"),
+    component: Optional[str] = COMPONENT,
+    gpu_id: int = GPU_ID,
+    # fmt: on
+) -> None:
+    """Score the spans of a pipeline strictly: offsets and label must agree."""
+    nlp, pipe = load(model, component, gpu_id)
+    examples = read(nlp, data)
+    n_words = sum(len(example.predicted) for example in examples)
+    start = default_timer()
+    predict(nlp, examples, "Predicting")
+    seconds = default_timer() - start
+    metrics = {
+        "model": model,
+        "data": str(data),
+        "component": pipe.name,
+        "threshold": pipe.cfg["threshold"],
+        "label_thresholds": pipe.cfg["label_thresholds"],
+        "documents": len(examples),
+        "words": n_words,
+        "words_per_second": round(n_words / seconds) if n_words else 0,
+        **span_metrics(examples, pipe.key),
+    }
+    _print(metrics)
+    if output is not None:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        srsly.write_json(output, metrics)
+        msg.good(f"Wrote {output}")
+
+
+def _print(metrics: Dict[str, Any]) -> None:
+    header = ("", "P", "R", "F", "Gold", "Predicted")
+    aligns = tuple("lrrrrr")
+    totals = [
+        ("All spans, micro", metrics["micro"]),
+        ("All spans, macro", metrics["macro"]),
+        ("Outermost spans", metrics["outermost"]),
+        ("Inner spans", metrics["inner"]),
+        ("Flat (doc.ents)", metrics["flat"]),
+    ]
+    msg.divider(f"{metrics['model']} on {metrics['data']}")
+    msg.table([_row(*total) for total in totals], header=header[:4], aligns=aligns[:4])
+    msg.table(
+        [
+            (*_row(label, scores), scores["gold"], scores["predicted"])
+            for label, scores in metrics["per_label"].items()
+        ],
+        header=("Label", *header[1:]),
+        aligns=aligns,
+    )
+    msg.info(
+        f"{metrics['words']:,} words in {metrics['documents']:,} documents, "
+        f"{metrics['words_per_second']:,} words per second"
+    )
+
+
+def _row(name: str, scores: Dict[str, float]) -> tuple:
+    return name, *(f"{100 * scores[key]:.2f}" for key in "prf")

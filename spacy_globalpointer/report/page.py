@@ -1,0 +1,181 @@
+"""A page to read errors on: gold beside predicted, document by document."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from itertools import chain
+
+from spacy.tokens import Doc
+
+from .colours import label_colours
+from .comparison import Annotation, Comparison, Mention
+from .drawing import NestedSpanRenderer, chip, describe, draw, language
+from .style import STYLE
+
+MISSED = "−"
+SPURIOUS = "+"
+
+
+def span_page(
+    pairs: Iterable[tuple[Doc, Doc]],
+    *,
+    spans_key: str,
+    title: str,
+    labels: Sequence[str] | None = None,
+) -> str:
+    """Draw the gold and the predicted spans of documents side by side.
+
+    The page is one file of HTML that refers to nothing outside it. Spans are compared
+    by characters and label; a span that is stored twice counts once. A gold document
+    without the key is not annotated, and its predictions are not judged.
+
+    pairs (Iterable[tuple[Doc, Doc]]): Gold and predicted documents, each pair of one
+        and the same text, the tokens may differ.
+    spans_key (str): Key of `doc.spans`, in both.
+    title (str): Title of the page.
+    labels (Sequence[str] | None): What the legend starts with, such as the labels of
+        a component; labels found in the documents follow in alphabetical order.
+        Nothing is left out of the page by it.
+    RETURNS (str): The page.
+    RAISES (ValueError): If the texts of a pair differ.
+    """
+    comparisons = []
+    for number, (gold, predicted) in enumerate(pairs, 1):
+        if gold.text != predicted.text:
+            raise ValueError(
+                f"The texts of pair {number} differ: gold starts with "
+                f"{gold.text[:40]!r}, predicted with {predicted.text[:40]!r}."
+            )
+        comparisons.append(
+            Comparison(
+                Annotation.read(gold, spans_key), Annotation.read(predicted, spans_key)
+            )
+        )
+    found = {
+        mention.label
+        for comparison in comparisons
+        for mention in chain(comparison.gold.spans, comparison.predicted.spans)
+    }
+    colours = label_colours([*(labels or ()), *sorted(found)])
+    renderer = NestedSpanRenderer(colours)
+    documents = "\n".join(
+        _document(number, comparison, renderer, colours)
+        for number, comparison in enumerate(comparisons, 1)
+    )
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(title)}</title>
+<style>{STYLE}</style>
+</head>
+<body>
+<h1>{escape(title)}</h1>
+<p>Spans of <code>doc.spans[{escape(repr(spans_key))}]</code>. Offsets count characters.
+{MISSED} stands for missed: in gold, but not predicted.
+{SPURIOUS} stands for spurious: predicted, but not in gold.</p>
+{_totals(comparisons)}
+{_legend(colours)}
+<input type="checkbox" id="faulty-only">
+<label for="faulty-only">Show only documents with missed or spurious spans</label>
+{documents}
+</body>
+</html>
+"""
+
+
+def _totals(comparisons: Sequence[Comparison]) -> str:
+    totals = {
+        "Documents": len(comparisons),
+        "Gold spans": sum(len(c.gold.spans) for c in comparisons),
+        "Predicted spans": sum(len(c.predicted.spans) for c in comparisons),
+        "Right": sum(len(c.right) for c in comparisons),
+        "Missed": sum(len(c.missed) for c in comparisons),
+        "Spurious": sum(len(c.spurious) for c in comparisons),
+    }
+    unannotated = sum(not c.gold.present for c in comparisons)
+    if unannotated:
+        totals["Not annotated documents"] = unannotated
+        totals["Predicted in these, not judged"] = sum(
+            len(c.unjudged) for c in comparisons
+        )
+    items = "".join(
+        f"<div><dt>{name}</dt><dd>{total}</dd></div>" for name, total in totals.items()
+    )
+    return f'<dl class="totals">{items}</dl>'
+
+
+def _legend(colours: Mapping[str, str]) -> str:
+    items = "".join(
+        f"<li>{chip(label, colour)}</li>" for label, colour in colours.items()
+    )
+    return f'<ul class="legend">{items}</ul>' if items else ""
+
+
+def _document(
+    number: int,
+    comparison: Comparison,
+    renderer: NestedSpanRenderer,
+    colours: dict[str, str],
+) -> str:
+    gold, predicted = comparison.gold, comparison.predicted
+    missed, spurious = comparison.missed, comparison.spurious
+    if gold.present:
+        counts = (
+            f"{len(comparison.right)} right, {len(missed)} missed, "
+            f"{len(spurious)} spurious"
+        )
+    else:
+        counts = f"not annotated; predicted and not judged: {len(predicted.spans)}"
+    classes = "document faulty" if missed or spurious else "document"
+    return f"""<section class="{classes}" id="document-{number}">
+<h2>Document {number}</h2>
+<p class="counts">{counts}</p>
+<div class="panels">
+<section class="panel">
+<h3>Gold</h3>
+{_notes(gold, "not annotated")}
+{draw(gold, renderer, missed, MISSED)}
+{_errors("Missed", gold, missed, MISSED, colours)}
+</section>
+<section class="panel">
+<h3>Predicted</h3>
+{_notes(predicted, "nothing predicted: the document has no spans under this key")}
+{draw(predicted, renderer, spurious, SPURIOUS)}
+{_errors("Spurious", predicted, spurious, SPURIOUS, colours)}
+</section>
+</div>
+</section>"""
+
+
+def _notes(annotation: Annotation, missing: str) -> str:
+    notes: list[str] = []
+    if not annotation.doc.text.strip():
+        notes.append("no text")
+    if not annotation.present:
+        notes.append(missing)
+    elif not annotation.spans:
+        notes.append("no spans")
+    return f'<p class="note">{"; ".join(notes)}</p>' if notes else ""
+
+
+def _errors(
+    name: str,
+    annotation: Annotation,
+    wrong: set[Mention],
+    sign: str,
+    colours: dict[str, str],
+) -> str:
+    if not wrong:
+        return ""
+    attributes = language(annotation.doc)
+    items = "\n".join(
+        f"<li>{chip(mention.label, colours[mention.label], sign)} "
+        f"<bdi {attributes}>{escape(annotation.spans[mention].text)}</bdi> "
+        f'<span class="where">{describe(mention, annotation)}</span></li>'
+        for mention in sorted(wrong)
+    )
+    return (
+        f'<details class="errors" open><summary>{name}: {len(wrong)}</summary>'
+        f"<ul>{items}</ul></details>"
+    )

@@ -1,0 +1,67 @@
+"""The style sheet of the page."""
+
+STYLE = """
+:root { color-scheme: light; }
+* { box-sizing: border-box; }
+body {
+  margin: 0 auto; max-width: 90rem; padding: 1rem; background: #fff; color: #1a1a1a;
+  font: 1rem/1.5 system-ui, "Segoe UI", Roboto, "Noto Sans", Arial, sans-serif;
+}
+h1 { margin: 0 0 .5rem; font-size: 1.5rem; overflow-wrap: anywhere; }
+h2 { margin: 0; font-size: 1.1rem; }
+h3 { margin: 0 0 .4rem; font-size: .9rem; color: #555; }
+p { margin: .4rem 0; }
+ul { margin: .4rem 0; padding: 0; list-style: none; }
+
+.totals { display: flex; flex-wrap: wrap; gap: .4rem 1.6rem; margin: .8rem 0; }
+.totals dt { font-size: .8rem; color: #555; }
+.totals dd { margin: 0; font-size: 1.3rem; font-variant-numeric: tabular-nums; }
+.legend { display: flex; flex-wrap: wrap; gap: .4rem; }
+.legend li { min-width: 0; }
+.note { color: #555; font-style: italic; }
+
+.document {
+  margin-top: 1.2rem; padding-top: .8rem; border-top: 1px solid #bbb;
+  /* Long pages: the browser lays out what is in sight. */
+  content-visibility: auto; contain-intrinsic-size: auto 20rem;
+}
+#faulty-only:checked ~ .document:not(.faulty) { display: none; }
+.panels { display: grid; grid-template-columns: 1fr 1fr; gap: 1rem; }
+.panel { min-width: 0; padding: .7rem; border: 1px solid #ddd; border-radius: .4rem; }
+@media (max-width: 45rem) { .panels { grid-template-columns: 1fr; } }
+
+/* displaCy sets a line height of its own on the element. */
+.spans {
+  line-height: 1.6 !important; white-space: pre-wrap; overflow-wrap: anywhere;
+}
+.token {
+  display: inline-grid; grid-template-rows: auto; grid-auto-rows: 1.2rem;
+  grid-template-columns: minmax(0, auto); max-width: 100%; margin-bottom: .35rem;
+}
+/* The space after a word is part of its box, so that a bar runs on across it. */
+.word { grid-row: 1; white-space: break-spaces; }
+.bar {
+  display: flex; align-items: center; align-self: center; min-width: 0; height: .45rem;
+  border: solid #0007; border-width: 1px 0;
+}
+.bar.start { border-inline-start-width: 1px; }
+.bar.end { border-inline-end-width: 1px; margin-inline-end: .25rem; }
+.chip {
+  display: inline-block; min-width: 0; max-width: 100%; padding: 0 .3rem;
+  overflow: hidden; border: 1px solid #0009; border-radius: .2rem; color: #000;
+  font-size: .72rem; font-weight: 600; line-height: 1rem; text-overflow: ellipsis;
+  white-space: nowrap; vertical-align: middle; unicode-bidi: plaintext;
+}
+/* Outside the drawing, where rows need not line up, a long label is shown in full. */
+.legend .chip, .errors .chip { white-space: normal; overflow-wrap: anywhere; }
+.bar.wrong {
+  background-image: repeating-linear-gradient(135deg, #fff0 0 3px, #fff 3px 6px);
+}
+.chip.wrong { border: 2px dashed #000; line-height: calc(1rem - 2px); }
+.bar, .chip { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
+
+.errors { margin-top: .6rem; font-size: .9rem; }
+.errors summary { font-weight: 600; }
+.errors li { margin: .25rem 0; overflow-wrap: anywhere; }
+.errors .where { color: #555; font-variant-numeric: tabular-nums; }
+"""

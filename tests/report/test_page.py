@@ -1,0 +1,337 @@
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+import spacy
+from spacy.tokens import Doc, Span, SpanGroup
+from spacy.vocab import Vocab
+
+from spacy_globalpointer.report import span_page
+from spacy_globalpointer.report.drawing import NestedSpanRenderer
+
+VOID = {"meta", "input", "br", "hr", "link", "img"}
+KEY = "sc"
+
+
+class Page(HTMLParser):
+    """Reads a page and fails where its tags are not balanced."""
+
+    def __init__(self, markup):
+        super().__init__()
+        self.open, self.elements, self.texts = [], [], []
+        self.feed(markup)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        names = [name for name, _ in attrs]
+        assert len(names) == len(set(names))
+        element = {"tag": tag, **dict(attrs), "text": "", "inside": list(self.open)}
+        self.elements.append(element)
+        if tag not in VOID:
+            self.open.append(element)
+
+    def handle_endtag(self, tag):
+        assert tag not in VOID
+        assert self.open.pop()["tag"] == tag
+
+    def handle_data(self, data):
+        self.texts.append(data)
+        for element in self.open:
+            element["text"] += data
+
+    def find(self, tag=None, cls=None, inside=None):
+        return [
+            element
+            for element in self.elements
+            if (tag is None or element["tag"] == tag)
+            and (cls is None or cls in element.get("class", "").split())
+            and (inside is None or any(inside is outer for outer in element["inside"]))
+        ]
+
+    @property
+    def totals(self):
+        names = [element["text"] for element in self.find("dt")]
+        numbers = [int(element["text"]) for element in self.find("dd")]
+        return dict(zip(names, numbers))
+
+    @property
+    def drawings(self):
+        return self.find("div", "spans")
+
+
+def make(lang, words, spans, scores=None, spaces=None):
+    doc = Doc(spacy.blank(lang).vocab, words=words, spaces=spaces)
+    if spans is not None:
+        group = [Span(doc, start, end, label=label) for start, end, label in spans]
+        doc.spans[KEY] = SpanGroup(doc, spans=group)
+        if scores is not None:
+            doc.spans[KEY].attrs["scores"] = scores
+    return doc
+
+
+def draw(*pairs, **settings):
+    return Page(span_page(pairs, **{"spans_key": KEY, "title": "Page", **settings}))
+
+
+def random_spans(rng, n_tokens, n_spans):
+    starts = rng.integers(0, n_tokens, n_spans)
+    ends = [int(rng.integers(start + 1, n_tokens + 1)) for start in starts]
+    labels = rng.choice(["PER", "ORG", "GPE"], n_spans)
+    return [(int(s), e, str(label)) for s, e, label in zip(starts, ends, labels)]
+
+
+WORDS = ["the", "head", "of", "the", "bank", "of", "the", "United", "Kingdom"]
+
+
+def test_page_stands_alone():
+    doc = make("en", WORDS, [(0, 9, "PER"), (3, 9, "ORG")])
+    markup = span_page([(doc, doc)], spans_key=KEY, title="On dev")
+    page = Page(markup)
+    assert markup.startswith("<!DOCTYPE html>\n")
+    assert page.find("html")[0]["lang"] == "en"
+    assert page.find("meta")[0]["charset"] == "utf-8"
+    assert page.find("meta")[1]["name"] == "viewport"
+    assert page.find("title")[0]["text"] == page.find("h1")[0]["text"] == "On dev"
+    for outside in ("http:", "https:", "src=", "url(", "@import"):
+        assert outside not in markup
+    for tag in ("script", "link", "img", "iframe"):
+        assert not page.find(tag)
+    ids = [element["id"] for element in page.elements if "id" in element]
+    assert len(ids) == len(set(ids))
+
+
+def test_everything_is_escaped():
+    label, evil = '<b>"it\'s" & so', "<script>alert('&amp;')</script>"
+    words = [evil, '"', "&", "I"]
+    gold = make("en", words, [(0, 2, label)])
+    predicted = make("en", words, [(0, 1, label)])
+    markup = span_page(
+        [(gold, predicted)], spans_key=KEY, title="</title><b>", labels=["<i>"]
+    )
+    page = Page(markup)
+    assert not page.find("b") + page.find("i") + page.find("script")
+    assert page.find("title")[0]["text"] == "</title><b>"
+    assert [d["text"].count(evil) for d in page.drawings] == [1, 1]
+    assert {"<i>", label, f"− {label}", f"+ {label}"} == {
+        chip["text"] for chip in page.find(cls="chip")
+    }
+    assert page.find(cls="bar")[0]["title"].startswith(f"{label}, 0–")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_counts_agree_with_sets(seed):
+    rng = np.random.default_rng(seed)
+    pairs, expected = [], np.zeros(5, dtype=int)
+    for n_tokens in (1, 3, 8, 20):
+        words = [f"w{i}" for i in range(n_tokens)]
+        # Few places for many spans: some are right, some are stored twice.
+        gold, predicted = (random_spans(rng, n_tokens, n_tokens) for _ in range(2))
+        predicted += gold[: len(gold) // 2]
+        pairs.append((make("en", words, gold), make("en", words, predicted)))
+        a, b = set(gold), set(predicted)
+        counts = [len(a), len(b), len(a & b), len(a - b), len(b - a)]
+        expected += counts
+        page = draw(pairs[-1])
+        assert list(page.totals.values()) == [1, *counts]
+        right, missed, spurious = counts[2:]
+        assert page.find("p", "counts")[0]["text"] == (
+            f"{right} right, {missed} missed, {spurious} spurious"
+        )
+        for drawing, sign, wrong in zip(page.drawings, "−+", (missed, spurious)):
+            chips = page.find(cls="chip", inside=drawing)
+            marked = [chip for chip in chips if "wrong" in chip["class"]]
+            assert len(marked) == wrong
+            assert all(chip["text"].startswith(f"{sign} ") for chip in marked)
+        errors = page.find(cls="errors")
+        assert sum(len(page.find("li", inside=e)) for e in errors) == missed + spurious
+    names = ["Documents", "Gold spans", "Predicted spans", "Right", "Missed"]
+    totals = draw(*pairs).totals
+    assert list(totals) == [*names, "Spurious"]
+    assert list(totals.values()) == [4, *expected]
+
+
+def test_every_label_and_token_is_there():
+    rng = np.random.default_rng(0)
+    words = [f"w{i}" for i in range(30)]
+    gold = make("en", words, random_spans(rng, 30, 40))
+    predicted = make("en", words, random_spans(rng, 30, 40))
+    page = draw((gold, predicted), labels=["UNSEEN", "GPE"])
+    legend = [element["text"] for element in page.find("li")[:4]]
+    assert legend == ["UNSEEN", "GPE", "ORG", "PER"]
+    for drawing, doc in zip(page.drawings, (gold, predicted)):
+        spans = {(s.start, s.end, s.label_) for s in doc.spans[KEY]}
+        chips = [chip["text"][-3:] for chip in page.find(cls="chip", inside=drawing)]
+        assert sorted(chips) == sorted(label for _, _, label in spans)
+        bars = page.find(cls="bar", inside=drawing)
+        assert len(bars) == sum(end - start for start, end, _ in spans)
+        assert len(page.find(cls="start", inside=drawing)) == len(spans)
+        assert len(page.find(cls="end", inside=drawing)) == len(spans)
+        text = drawing["text"]
+        for chip in page.find(cls="chip", inside=drawing):
+            text = text.replace(chip["text"], "", 1)
+        assert text == doc.text
+
+
+def test_text_keeps_its_spaces():
+    words, spaces = ["do", "n't", "\n", "北", "京"], [False, True, False, False, False]
+    doc = make("en", words, [], spaces=spaces)
+    assert draw((doc, doc)).drawings[0]["text"] == doc.text == "don't \n北京"
+    # White space that belongs to a span is made visible, so that its bar can be seen.
+    doc = make("en", ["a", "\n", " ", "b"], [(1, 2, "X"), (0, 4, "Y")])
+    drawing = draw((doc, doc)).drawings[0]
+    assert "⏎" in drawing["text"] and "␣" in drawing["text"]
+
+
+def slots(tokens, spans):
+    spans = [dict(zip(("start_token", "end_token", "label"), span)) for span in spans]
+    infos = NestedSpanRenderer._assemble_per_token_info(tokens, spans)
+    return [
+        {
+            (e["start_token"], e["end_token"], e["label"]): e["render_slot"]
+            for e in info["entities"]
+        }
+        for info in infos
+    ]
+
+
+def test_nested_spans_have_rows_of_their_own():
+    spans = [
+        (0, 9, "PER"),
+        (3, 9, "ORG"),
+        (6, 9, "GPE"),
+        (7, 9, "GPE"),
+        (7, 9, "LOC"),
+        (8, 9, "PER"),
+    ]
+    by_token = slots(WORDS, spans[::-1])
+    # Each lies below what holds it; two labels on the same tokens do not cover another.
+    assert by_token[8] == {span: slot for slot, span in enumerate(spans, 1)}
+    doc = make("en", WORDS, spans)
+    page = draw((doc, doc))
+    last = page.find(cls="token", inside=page.drawings[0])[-1]
+    rows = [bar["style"].split(";")[0] for bar in page.find(cls="bar", inside=last)]
+    assert rows == [f"grid-row: {row}" for row in range(2, 8)]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_rows_are_as_few_as_can_be(seed):
+    rng = np.random.default_rng(seed)
+    spans = sorted(set(random_spans(rng, 15, 12)))
+    by_token = slots(["w"] * 15, spans)
+    for index, taken in enumerate(by_token):
+        assert set(taken) == {s for s in spans if s[0] <= index < s[1]}
+        assert len(set(taken.values())) == len(taken)
+    for span in spans:
+        assert len({taken[span] for taken in by_token if span in taken}) == 1
+    deepest = max(map(len, by_token))
+    assert max(slot for taken in by_token for slot in taken.values()) == deepest
+
+
+def test_missing_is_not_empty():
+    words = ["No", "word", "on", "Berlin"]
+    berlin = [(3, 4, "GPE")]
+    missing, empty = make("en", words, None), make("en", words, [])
+    full = make("en", words, berlin)
+
+    page = draw((missing, full))
+    assert "not annotated" in page.find("p", "note")[0]["text"]
+    assert (page.totals["Missed"], page.totals["Spurious"]) == (0, 0)
+    assert page.totals["Predicted spans"] == 1
+    assert page.totals["Not annotated documents"] == 1
+    assert page.totals["Predicted in these, not judged"] == 1
+    assert not page.find(cls="wrong") and not page.find(cls="faulty")
+
+    page = draw((empty, full))
+    assert [note["text"] for note in page.find("p", "note")] == ["no spans"]
+    assert (page.totals["Missed"], page.totals["Spurious"]) == (0, 1)
+    assert "Not annotated documents" not in page.totals
+    assert page.find(cls="faulty")
+
+    page = draw((full, missing))
+    assert "nothing predicted" in page.find("p", "note")[0]["text"]
+    assert (page.totals["Missed"], page.totals["Spurious"]) == (1, 0)
+
+
+@pytest.mark.parametrize("words", [[], ["\n"], [" ", "\n\n"]])
+@pytest.mark.parametrize("spans", [None, []])
+def test_documents_without_text(words, spans):
+    doc = make("en", words, spans)
+    page = draw((doc, doc))
+    assert all("no text" in note["text"] for note in page.find("p", "note"))
+    assert page.totals["Documents"] == 1
+
+
+def test_page_without_documents():
+    page = draw()
+    assert page.totals["Documents"] == 0
+    assert not page.find("section")
+
+
+def test_language_and_direction():
+    words = ["قال", "رئيس", "البنك", "المركزي", "العراقي"]
+    arabic = make("ar", words, [(1, 5, "PER"), (2, 5, "ORG")])
+    english, many = make("en", ["Hi"], []), make("xx", ["Hi"], [(0, 1, "X")])
+    bare = Doc(Vocab(), words=["Hi"])
+    page = draw((arabic, arabic), (english, english), (many, many), (bare, bare))
+    holders = [d["inside"][-1] for d in page.drawings[::2]]
+    assert [(holder["lang"], holder["dir"]) for holder in holders] == [
+        ("ar", "rtl"),
+        ("en", "ltr"),
+        ("", "ltr"),
+        ("", "ltr"),
+    ]
+    assert [d["style"].split("direction: ")[1] for d in page.drawings[::2]] == [
+        "rtl",
+        "ltr",
+        "ltr",
+        "ltr",
+    ]
+
+
+@pytest.mark.parametrize("kind", [list, np.asarray])
+def test_scores(kind):
+    spans = [(7, 9, "GPE"), (0, 9, "PER")]
+    gold = make("en", WORDS, [])
+    page = draw((gold, make("en", WORDS, spans, kind([0.25, 0.75]))))
+    assert [e["text"] for e in page.find(cls="where")] == [
+        "0–42, score 0.750",
+        "28–42, score 0.250",
+    ]
+    assert "GPE, 28–42, score 0.250" in [e["title"] for e in page.find(cls="bar")]
+    # Scores that cannot be matched with the spans are left out.
+    page = draw((gold, make("en", WORDS, spans, kind([0.25]))))
+    assert [e["text"] for e in page.find(cls="where")] == ["0–42", "28–42"]
+
+
+def test_tokens_may_differ_but_not_the_text():
+    gold = make("en", ["New", "York"], [(0, 2, "GPE")], spaces=[True, False])
+    predicted = make("en", ["New York"], [(0, 1, "GPE")], spaces=[False])
+    assert draw((gold, predicted)).totals["Right"] == 1
+    with pytest.raises(ValueError, match="pair 2 differ.*'New York'.*'Paris '"):
+        draw((gold, predicted), (gold, make("en", ["Paris"], [])))
+
+
+def test_labels_without_a_name_and_labels_that_differ_in_case():
+    doc = make("en", WORDS, [(0, 1, ""), (1, 2, "per"), (2, 3, "PER")])
+    page = draw((doc, doc))
+    chips = page.find(cls="chip", inside=page.drawings[0])
+    assert [chip["text"] for chip in chips] == ["(no label)", "per", "PER"]
+    assert len({chip["style"] for chip in chips}) == 3
+
+
+def test_pairs_may_be_a_generator_and_documents_stay_as_they_are():
+    doc = make("en", WORDS, [(7, 9, "GPE"), (0, 9, "PER")], [0.25, 0.75])
+    before = doc.to_bytes()
+    markup = span_page(((doc, doc) for _ in range(3)), spans_key=KEY, title="Page")
+    assert Page(markup).totals["Documents"] == 3
+    assert doc.to_bytes() == before
+
+
+def test_length_of_the_page_is_linear_in_the_documents():
+    doc = make("en", WORDS, [(7, 9, "GPE"), (0, 9, "PER")])
+    sizes = [
+        len(span_page([(doc, doc)] * n, spans_key=KEY, title="Page"))
+        for n in (100, 200, 300)
+    ]
+    assert sizes[2] - sizes[1] == sizes[1] - sizes[0]
