@@ -10,11 +10,11 @@ class Errors:
     E002 = (
         "Component '{name}' found no gold spans under doc.spans['{key}'] in "
         "{n_docs} documents. {found} Set `spans_key` to the key that holds the "
-        "annotation, or `gold = \"ents\"` to learn from doc.ents."
+        'annotation, or `gold = "ents"` to learn from doc.ents.'
     )
     E003 = (
         "Component '{name}' found no entities in doc.ents of {n_docs} documents. "
-        "{found} Set `gold = \"spans\"` and `spans_key` to learn from doc.spans."
+        '{found} Set `gold = "spans"` and `spans_key` to learn from doc.spans.'
     )
     E004 = "`{setting}` must be {allowed}, but it is {value!r}."
     E005 = (
@@ -35,6 +35,10 @@ class Errors:
     E010 = "No file of the form {name}.jsonl or {name}.jsonl.gz in {path}."
     E011 = "No span recogniser{wanted} in the pipeline {names}."
     E012 = "No document in {path} has gold spans under doc.spans['{key}']. {found}"
+    E013 = (
+        "The texts of pair {number} differ: gold starts with {gold!r}, predicted "
+        "with {predicted!r}."
+    )
 
 
 class Warnings:

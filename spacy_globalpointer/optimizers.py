@@ -1,6 +1,6 @@
 """An optimizer with two learning rates. Thinc 8.3 has no parameter groups."""
 
-from typing import Iterable, Union
+from typing import Any, Dict, Iterable, Union
 
 from thinc.api import Optimizer
 
@@ -14,9 +14,13 @@ class EncoderHeadAdam(Optimizer):
     __slots__ = ["head"]
 
     def __init__(
-        self, learn_rate: FloatOrSchedule, head: Optimizer, use_averages: bool, **kwargs
+        self,
+        learn_rate: FloatOrSchedule,
+        head: Optimizer,
+        use_averages: bool,
+        **settings: Any,
     ) -> None:
-        super().__init__(learn_rate, use_averages=use_averages, **kwargs)
+        super().__init__(learn_rate, use_averages=use_averages, **settings)
         self.head = head
         # Both write to one set of averages, the one that `spacy train` reads.
         self.head.averages = self.averages
@@ -44,7 +48,7 @@ def create_encoder_head_adam_v1(
     use_averages (bool): Whether to evaluate and save averages of the weights.
     The other arguments are those of thinc's Adam, for both.
     """
-    settings = {
+    settings: Dict[str, Any] = {
         "beta1": beta1,
         "beta2": beta2,
         "L2": L2,

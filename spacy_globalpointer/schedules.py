@@ -22,9 +22,7 @@ def warmup_linear_epochs_v1(
     batch_size (int): Documents of a batch.
     path (Path): The training corpus, a `.spacy` file or a folder of them.
     """
-    n_docs = sum(
-        len(DocBin().from_disk(part)) for part in walk_corpus(path, FILE_TYPE)
-    )
+    n_docs = sum(len(DocBin().from_disk(part)) for part in walk_corpus(path, FILE_TYPE))
     steps = math.ceil(n_docs / batch_size) * epochs
     # Step 0 of a warm-up has the rate 0 and would teach nothing.
     rates = warmup_linear(rate, round(warmup * steps), steps + 1)

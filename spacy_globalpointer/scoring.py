@@ -23,7 +23,7 @@ def span_score(examples: Iterable[Example], **cfg: Any) -> Dict[str, Any]:
 
     def get_spans(doc: Doc, _: str) -> Any:
         # With gold = "ents" it is the references that have no span group.
-        return doc.spans[key] if key in doc.spans else doc.ents if learns_ents else []
+        return doc.spans.get(key, doc.ents if learns_ents else [])
 
     def has_annotation(doc: Doc) -> bool:
         return key in doc.spans or (learns_ents and doc.has_annotation("ENT_IOB"))

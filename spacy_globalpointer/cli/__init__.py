@@ -2,8 +2,8 @@
 
 from spacy.cli._util import app
 
-from .common import global_pointer
 from .calibrate import calibrate_cli
+from .common import global_pointer
 from .convert import convert_cli
 from .evaluate import evaluate_cli
 from .visualize import visualize_cli

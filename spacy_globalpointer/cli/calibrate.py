@@ -27,14 +27,20 @@ FLOOR = 0.001
 
 @global_pointer.command("calibrate")
 def calibrate_cli(
-    # fmt: off
     model: str = MODEL,
     data: Path = DATA,
-    output: Path = typer.Argument(..., help="Folder for the pipeline with the new thresholds"),
-    strength: float = typer.Option(100.0, "--strength", "-s", help="Number of gold spans at which the threshold of a label stands halfway between the global one and its own best", min=0),
+    output: Path = typer.Argument(
+        ..., help="Folder for the pipeline with the new thresholds"
+    ),
+    strength: float = typer.Option(
+        100.0,
+        "--strength",
+        "-s",
+        help="Number of gold spans at which the threshold of a label stands halfway between the global one and its own best",
+        min=0,
+    ),
     component: Optional[str] = COMPONENT,
     gpu_id: int = GPU_ID,
-    # fmt: on
 ) -> None:
     """Choose the thresholds that maximise F1 on held-out data, a global one and one
     for each label, those of rare labels drawn towards the global one, and write a
@@ -100,10 +106,10 @@ def _choose(
         candidates, default=pipe.objective.score(0.5), strength=strength
     )
     probabilities = pipe.objective.probability(Tensor([overall, *singles]))
-    overall, *singles = [round(p, 4) for p in probabilities.tolist()]
+    first, *rest = [round(p, 4) for p in probabilities.tolist()]
     return [
-        {"threshold": overall, "label_thresholds": {}},
-        {"threshold": overall, "label_thresholds": dict(zip(pipe.labels, singles))},
+        {"threshold": first, "label_thresholds": {}},
+        {"threshold": first, "label_thresholds": dict(zip(pipe.labels, rest))},
     ]
 
 
@@ -150,10 +156,7 @@ def _print(
     msg.divider("Thresholds")
     header = ("Label", "Before", "Now", "Gold spans")
     msg.table(
-        [
-            (label, f"{before:.3f}", f"{now:.3f}", n)
-            for label, before, now, n in rows
-        ],
+        [(label, f"{before:.3f}", f"{now:.3f}", n) for label, before, now, n in rows],
         header=header,
         aligns=tuple("lrrr"),
         divider=True,

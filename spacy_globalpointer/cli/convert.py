@@ -15,13 +15,20 @@ PARTS = ("train", "dev", "test")
 
 @global_pointer.command("convert")
 def convert_cli(
-    # fmt: off
-    source: Path = typer.Argument(..., help="Folder with train, dev and test as .jsonl or .jsonl.gz", exists=True, file_okay=False),
-    target: Path = typer.Argument(..., help="Folder for train.spacy, dev.spacy and test.spacy"),
+    source: Path = typer.Argument(
+        ...,
+        help="Folder with train, dev and test as .jsonl or .jsonl.gz",
+        exists=True,
+        file_okay=False,
+    ),
+    target: Path = typer.Argument(
+        ..., help="Folder for train.spacy, dev.spacy and test.spacy"
+    ),
     lang: str = typer.Option("en", "--lang", "-l", help="Language code"),
     spans_key: str = typer.Option("sc", "--spans-key", "-sk", help="Key of doc.spans"),
-    ents: bool = typer.Option(False, "--ents", "-e", help="Fill doc.ents too, with the outermost spans"),
-    # fmt: on
+    ents: bool = typer.Option(
+        False, "--ents", "-e", help="Fill doc.ents too, with the outermost spans"
+    ),
 ) -> None:
     """Convert a corpus in the project's JSONL format: one object a line, with
     "tokens" (a list of strings), "spans" (a list of [start, end, label], token

@@ -14,13 +14,13 @@ from .common import COMPONENT, DATA, GPU_ID, MODEL, global_pointer, load, predic
 
 @global_pointer.command("evaluate")
 def evaluate_cli(
-    # fmt: off
     model: str = MODEL,
     data: Path = DATA,
-    output: Optional[Path] = typer.Option(None, "--output", "-o", help="JSON file for the scores"),
+    output: Optional[Path] = typer.Option(
+        None, "--output", "-o", help="JSON file for the scores"
+    ),
     component: Optional[str] = COMPONENT,
     gpu_id: int = GPU_ID,
-    # fmt: on
 ) -> None:
     """Score the spans of a pipeline strictly: offsets and label must agree."""
     nlp, pipe = load(model, component, gpu_id)

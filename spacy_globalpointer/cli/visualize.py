@@ -13,14 +13,14 @@ from .common import COMPONENT, DATA, GPU_ID, MODEL, global_pointer, load, predic
 
 @global_pointer.command("visualize")
 def visualize_cli(
-    # fmt: off
     model: str = MODEL,
     data: Path = DATA,
     output: Path = typer.Argument(..., help="HTML file"),
-    limit: int = typer.Option(100, "--limit", "-n", help="Most documents to draw, 0 for all"),
+    limit: int = typer.Option(
+        100, "--limit", "-n", help="Most documents to draw, 0 for all"
+    ),
     component: Optional[str] = COMPONENT,
     gpu_id: int = GPU_ID,
-    # fmt: on
 ) -> None:
     """Draw gold spans beside predicted ones on one self-contained HTML page."""
     nlp, pipe = load(model, component, gpu_id)

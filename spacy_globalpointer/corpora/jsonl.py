@@ -11,7 +11,7 @@ without it they use the tokens of the corpus.
 import gzip
 import json
 from pathlib import Path
-from typing import Any, Iterator, List, Tuple
+from typing import Any, Dict, Iterator, List, Tuple
 
 from spacy.tokens import Doc, Span
 from spacy.util import get_words_and_spaces
@@ -34,21 +34,20 @@ def read_jsonl(path: Path, vocab: Vocab, spans_key: str) -> Iterator[Doc]:
     YIELDS (Doc): The documents.
     RAISES (CorpusError): For the first line that is not of the format.
     """
-    number = 0
+    number = 1
     try:
         with _open(path) as lines:
-            for number, line in enumerate(lines, start=1):
+            for line in lines:
                 if not line.isspace():
                     yield _to_doc(json.loads(line.decode("utf8")), vocab, spans_key)
+                number += 1
     except json.JSONDecodeError as error:
         reason = f"this is no JSON ({error})"
     except UnicodeDecodeError as error:
         reason = f"this is no UTF-8 ({error})"
     except EOFError as error:
-        number += 1
         reason = f"the file is truncated ({error})"
     except (gzip.BadGzipFile, _LineError) as error:
-        number = max(number, 1)
         reason = str(error)
     else:
         return
@@ -89,7 +88,7 @@ def _validate(record: Any) -> Tuple[List[str], List[Tuple[int, int, str]]]:
         raise _LineError(f"'spans' must be a list, not {spans!r:.80}")
     if not isinstance(record.get("text", ""), str):
         raise _LineError(f"'text' must be a string, not {record['text']!r:.80}")
-    unique = {}
+    unique: Dict[Tuple[int, int, str], None] = {}
     for span in spans:
         if not (
             isinstance(span, list)

@@ -62,10 +62,10 @@ def choose_thresholds(
     """
     spans, right, n_gold = candidates.spans, candidates.right, candidates.n_gold
     overall = _best(spans.scores, right, int(n_gold.sum()), default)
-    singles = [
-        _best(spans.scores[spans.labels == label], right[spans.labels == label], n, overall)
-        for label, n in enumerate(n_gold.tolist())
-    ]
+    singles = []
+    for label, n in enumerate(n_gold.tolist()):
+        chosen = spans.labels == label
+        singles.append(_best(spans.scores[chosen], right[chosen], n, overall))
     share = n_gold / numpy.maximum(n_gold + strength, 1)
     return overall, share * numpy.array(singles) + (1 - share) * overall
 

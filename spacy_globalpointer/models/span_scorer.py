@@ -3,16 +3,15 @@
 from typing import Callable, List, Optional, Tuple, cast
 
 import torch
+from spacy.tokens import Doc
 from thinc.api import (
     ArgsKwargs,
     Model,
     chain,
-    get_torch_default_device,
     torch2xp,
     xp2torch,
 )
 from thinc.types import Floats2d
-from spacy.tokens import Doc
 
 from ..lattice import Lattice, Layout
 from ..types import HeadBuilderT, HeadModelT, SpanModelT
@@ -94,9 +93,7 @@ def forward(
 
     def backprop(d_scores: torch.Tensor) -> List[Floats2d]:
         torch_backprop(
-            ArgsKwargs(
-                args=((lattice.scores,),), kwargs={"grad_tensors": (d_scores,)}
-            )
+            ArgsKwargs(args=((lattice.scores,),), kwargs={"grad_tensors": (d_scores,)})
         )
         return model.ops.unflatten(torch2xp(hidden.grad), lengths)
 

@@ -390,7 +390,8 @@ class SpanRecognizer(TrainablePipe):
         new = dropped.counts.keys() - self.dropped_gold.counts.keys()
         if new:
             self.dropped_gold.merge(dropped)
-            warnings.warn(Warnings.W001.format(name=self.name, report=dropped.report()))
+            message = Warnings.W001.format(name=self.name, report=dropped.report())
+            warnings.warn(message, stacklevel=2)
 
     def initialize(
         self,
@@ -527,7 +528,8 @@ class SpanRecognizer(TrainablePipe):
         try:
             self.model.from_bytes(data)
         except (AttributeError, IndexError, RuntimeError, ValueError) as error:
-            raise ValueError(Errors.E008.format(name=self.name, reason=error)) from error
+            message = Errors.E008.format(name=self.name, reason=error)
+            raise ValueError(message) from error
 
 
 def _taken(doc: Doc) -> Mask:
@@ -548,4 +550,5 @@ def _read(path: Path, message: str) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise FileNotFoundError(message.format(name=path.parent.name, reason=error))
+        message = message.format(name=path.parent.name, reason=error)
+        raise FileNotFoundError(message) from error

@@ -6,6 +6,7 @@ from itertools import chain
 
 from spacy.tokens import Doc
 
+from ..errors import Errors
 from .colours import label_colours
 from .comparison import Annotation, Comparison, Mention
 from .drawing import NestedSpanRenderer, chip, describe, draw, language
@@ -42,8 +43,9 @@ def span_page(
     for number, (gold, predicted) in enumerate(pairs, 1):
         if gold.text != predicted.text:
             raise ValueError(
-                f"The texts of pair {number} differ: gold starts with "
-                f"{gold.text[:40]!r}, predicted with {predicted.text[:40]!r}."
+                Errors.E013.format(
+                    number=number, gold=gold.text[:40], predicted=predicted.text[:40]
+                )
             )
         comparisons.append(
             Comparison(
