@@ -95,7 +95,8 @@ def _candidates(pipe: SpanRecognizer, examples: List[Example]) -> Candidates:
     p = numpy.clip(numpy.concatenate([*probabilities, []]), FLOOR, 1 - 1e-7)
     scores = numpy.array([pipe.objective.score(value) for value in p.tolist()])
     spans = Spans(docs, starts, ends, labels, scores, scores)
-    return Candidates(spans, numpy.array(right, dtype=bool), n_gold)
+    floor = pipe.objective.score(FLOOR)
+    return Candidates(spans, floor, numpy.array(right, dtype=bool), n_gold)
 
 
 def _choose(
@@ -106,7 +107,7 @@ def _choose(
         candidates, default=pipe.objective.score(0.5), strength=strength
     )
     probabilities = pipe.objective.probability(Tensor([overall, *singles]))
-    first, *rest = [round(p, 4) for p in probabilities.tolist()]
+    first, *rest = [round(p, 6) for p in probabilities.tolist()]
     return [
         {"threshold": first, "label_thresholds": {}},
         {"threshold": first, "label_thresholds": dict(zip(pipe.labels, rest))},

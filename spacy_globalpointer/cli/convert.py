@@ -1,6 +1,8 @@
 """Corpora to `.spacy` files."""
 
+import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import spacy
 import typer
@@ -34,38 +36,37 @@ def convert_cli(
     "tokens" (a list of strings), "spans" (a list of [start, end, label], token
     offsets, end exclusive) and, if there is one, "text".
 
-    A corpus without test part is tested on dev. Nothing is written of a part with
-    a line that cannot be read.
+    A corpus without test part is tested on dev. Nothing is written if there is a
+    line that cannot be read.
     """
     vocab = spacy.blank(lang).vocab
-    rows = []
-    for part in PARTS:
-        try:
-            path = find_part(source, part)
-        except FileNotFoundError as error:
-            if part != "test":
-                msg.fail(str(error), exits=1)
-            msg.warn(f"No test part in {source}; dev stands in for it.")
-            path = find_part(source, "dev")
-        docs = tqdm(
-            read_jsonl(path, vocab, spans_key), desc=part, leave=False, unit="doc"
-        )
-        try:
-            written = convert(
-                docs, target / f"{part}.spacy", spans_key=spans_key, ents=ents
-            )
-        except CorpusError as error:
-            docs.close()
-            msg.fail("Cannot read the corpus", str(error), exits=1)
-        rows.append(
-            (
-                part,
-                written.docs,
-                written.tokens,
-                written.spans,
-                written.not_in_ents if ents else "-",
-            )
-        )
+    target.mkdir(parents=True, exist_ok=True)
+    # The parts appear together, once all of them could be read.
+    with TemporaryDirectory(dir=target, prefix=".") as folder:
+        rows = []
+        for part in PARTS:
+            docs = read_jsonl(_find(source, part), vocab, spans_key)
+            progress = tqdm(docs, desc=part, leave=False, unit="doc")
+            path = Path(folder) / f"{part}.spacy"
+            try:
+                written = convert(progress, path, spans_key=spans_key, ents=ents)
+            except CorpusError as error:
+                progress.close()
+                msg.fail("Cannot read the corpus", str(error), exits=1)
+            left_out = written.not_in_ents if ents else "-"
+            rows.append((part, written.docs, written.tokens, written.spans, left_out))
+        for part in PARTS:
+            os.replace(Path(folder) / f"{part}.spacy", target / f"{part}.spacy")
     header = ("Part", "Documents", "Tokens", "Spans", "Not in doc.ents")
     msg.table(rows, header=header, divider=True, aligns=tuple("lrrrr"))
     msg.good(f"Wrote {target}")
+
+
+def _find(source: Path, part: str) -> Path:
+    try:
+        return find_part(source, part)
+    except FileNotFoundError as error:
+        if part != "test":
+            msg.fail(str(error), exits=1)
+        msg.warn(f"No test part in {source}; dev stands in for it.")
+        return find_part(source, "dev")

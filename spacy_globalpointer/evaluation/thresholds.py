@@ -17,11 +17,13 @@ class Candidates:
     """Candidates that a component found at a very low threshold.
 
     spans (Spans): The candidates.
+    floor (float): The threshold they were found at.
     right (NDArray): Whether each is a gold span. *Shape:* (n,)
     n_gold (NDArray): Gold spans of each label, found or not. *Shape:* (n_labels,)
     """
 
     spans: Spans
+    floor: float
     right: Mask
     n_gold: NDArray[numpy.int64]
 
@@ -60,19 +62,21 @@ def choose_thresholds(
         stands halfway.
     RETURNS (Tuple[float, NDArray]): The global threshold, and that of each label.
     """
-    spans, right, n_gold = candidates.spans, candidates.right, candidates.n_gold
-    overall = _best(spans.scores, right, int(n_gold.sum()), default)
-    singles = []
-    for label, n in enumerate(n_gold.tolist()):
-        chosen = spans.labels == label
-        singles.append(_best(spans.scores[chosen], right[chosen], n, overall))
+    n_gold = candidates.n_gold
+    every = numpy.ones(len(candidates.spans), dtype=bool)
+    overall = _best(candidates, every, int(n_gold.sum()), default)
+    singles = [
+        _best(candidates, candidates.spans.labels == label, n, overall)
+        for label, n in enumerate(n_gold.tolist())
+    ]
     share = n_gold / numpy.maximum(n_gold + strength, 1)
     return overall, share * numpy.array(singles) + (1 - share) * overall
 
 
-def _best(scores: Floats, right: Mask, n_gold: int, default: float) -> float:
-    """The threshold with the highest F1, halfway from the last candidate kept to
-    the first one left out."""
+def _best(candidates: Candidates, chosen: Mask, n_gold: int, default: float) -> float:
+    """The threshold with the highest F1 among the chosen candidates, halfway from
+    the last one kept to the first one left out."""
+    scores, right = candidates.spans.scores[chosen], candidates.right[chosen]
     order = numpy.argsort(-scores, kind="stable")
     scores, n_right = scores[order], numpy.cumsum(right[order])
     if not len(order) or not n_right[-1]:
@@ -81,4 +85,5 @@ def _best(scores: Floats, right: Mask, n_gold: int, default: float) -> float:
     # Equal scores can only be kept together.
     f1[:-1][scores[:-1] == scores[1:]] = 0
     last = int(f1.argmax())
-    return float(scores[last : last + 2].mean())
+    left_out = scores[last + 1] if last + 1 < len(order) else candidates.floor
+    return float(scores[last] + left_out) / 2

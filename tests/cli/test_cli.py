@@ -1,0 +1,198 @@
+"""The commands, from a corpus in JSONL to a page, with a pipeline trained here."""
+
+import re
+
+import pytest
+import spacy
+import srsly
+from spacy.cli._util import app
+from spacy.tokens import DocBin
+from spacy.training import Corpus
+from typer.testing import CliRunner
+
+from spacy_globalpointer import cli  # noqa: F401
+
+SENTENCES = [
+    (
+        "the Bank of New England in Boston",
+        [[1, 5, "ORG"], [3, 5, "GPE"], [6, 7, "GPE"]],
+    ),
+    ("they met at the University of York", [[4, 7, "ORG"], [6, 7, "GPE"]]),
+    ("nothing of note was found here", []),
+    ("York is older than Boston", [[0, 1, "GPE"], [4, 5, "GPE"]]),
+]
+
+
+def run(*args, code=0):
+    result = CliRunner().invoke(app, ["global-pointer", *map(str, args)])
+    assert result.exit_code == code, (result.output, result.exception)
+    return " ".join(result.output.split())  # without the line breaks of a terminal
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A corpus in JSONL, the same corpus converted, and a pipeline trained on it."""
+    folder = tmp_path_factory.mktemp("cli")
+    write_corpus(folder / "raw", SENTENCES)
+    run("convert", folder / "raw", folder / "corpus", "--ents")
+    train(folder / "corpus" / "train.spacy").to_disk(folder / "model")
+    return folder
+
+
+def write_corpus(folder, sentences, parts=("train", "dev", "test")):
+    folder.mkdir()
+    rows = [
+        {"id": str(i), "tokens": text.split(), "spans": spans, "text": text}
+        for i, (text, spans) in enumerate(sentences)
+    ]
+    for part in parts:
+        srsly.write_jsonl(folder / f"{part}.jsonl", rows)
+
+
+def train(path):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("global_pointer")
+    examples = list(Corpus(path)(nlp))
+    optimizer = nlp.initialize(lambda: examples)
+    for _ in range(40):
+        nlp.update(examples, sgd=optimizer)
+    return nlp
+
+
+def read(path):
+    return list(DocBin().from_disk(path).get_docs(spacy.blank("en").vocab))
+
+
+def test_convert_keeps_text_and_spans(folder):
+    for part in ("train", "dev", "test"):
+        docs = read(folder / "corpus" / f"{part}.spacy")
+        assert [doc.text for doc in docs] == [text for text, _ in SENTENCES]
+        for doc, (_, spans) in zip(docs, SENTENCES):
+            found = [[s.start, s.end, s.label_] for s in doc.spans["sc"]]
+            assert found == spans
+    # doc.ents has the outermost spans.
+    assert [ent.text for ent in docs[0].ents] == ["Bank of New England", "Boston"]
+
+
+def test_convert_says_what_it_wrote(folder, tmp_path):
+    output = run("convert", folder / "raw", tmp_path / "corpus", "--ents")
+    assert re.search(r"train 4 25 7 2 ", output)
+    output = run("convert", folder / "raw", tmp_path / "corpus", "--spans-key", "x")
+    assert re.search(r"train 4 25 7 - ", output)
+    assert "x" in read(tmp_path / "corpus" / "dev.spacy")[0].spans
+
+
+def test_convert_tests_on_dev_where_there_is_no_test(tmp_path):
+    write_corpus(tmp_path / "raw", SENTENCES, parts=("train", "dev"))
+    output = run("convert", tmp_path / "raw", tmp_path / "corpus")
+    assert "dev stands in" in output
+    paths = [tmp_path / "corpus" / f"{part}.spacy" for part in ("dev", "test")]
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+def test_convert_without_training_part(tmp_path):
+    write_corpus(tmp_path / "raw", SENTENCES, parts=("dev",))
+    assert "train.jsonl" in run("convert", tmp_path / "raw", tmp_path / "o", code=1)
+
+
+def test_convert_of_a_damaged_file_writes_nothing(tmp_path):
+    write_corpus(tmp_path / "raw", SENTENCES)
+    with (tmp_path / "raw" / "dev.jsonl").open("a") as file:
+        file.write('{"tokens": ["a"], "spans": [[0, 2, "X"]]}\n')
+    output = run("convert", tmp_path / "raw", tmp_path / "corpus", code=1)
+    assert "dev.jsonl, line 5" in output
+    assert list((tmp_path / "corpus").iterdir()) == []
+
+
+def test_evaluate_agrees_with_spacy(folder, tmp_path):
+    data = folder / "corpus" / "test.spacy"
+    output = run("evaluate", folder / "model", data, "-o", tmp_path / "m" / "s.json")
+    metrics = srsly.read_json(tmp_path / "m" / "s.json")
+    nlp = spacy.load(folder / "model")
+    scores = nlp.evaluate(list(Corpus(data)(nlp)))
+    for name in "prf":
+        assert metrics["micro"][name] == pytest.approx(scores[f"spans_sc_{name}"])
+        assert metrics["flat"][name] == pytest.approx(scores[f"ents_{name}"])
+    assert metrics["macro"]["f"] == pytest.approx(scores["spans_sc_macro_f"])
+    assert metrics["words"] == 25
+    assert metrics["words_per_second"] > 0
+    assert f"{100 * metrics['micro']['f']:.2f}" in output
+
+
+def test_calibrate_finds_thresholds_that_recover_f1(folder, tmp_path):
+    """A model made far too strict is right again on the data it is calibrated on."""
+    nlp = spacy.load(folder / "model")
+    nlp.get_pipe("global_pointer").cfg["threshold"] = 1.0
+    nlp.to_disk(tmp_path / "strict")
+    data = folder / "corpus" / "dev.spacy"
+    strict = spacy.load(tmp_path / "strict")
+    examples = list(Corpus(data)(strict))
+    assert strict.evaluate(examples)["spans_sc_f"] == 0.0
+    output = run("calibrate", tmp_path / "strict", data, tmp_path / "calibrated")
+    assert "0.00 before" in output
+    nlp = spacy.load(tmp_path / "calibrated")
+    assert nlp.evaluate(examples)["spans_sc_f"] == 1.0
+    cfg = nlp.get_pipe("global_pointer").cfg
+    assert cfg["threshold"] < 1
+    assert cfg["label_thresholds"].keys() <= {"GPE", "ORG"}
+    # A user finds them in the config too, and can override them with any value.
+    block = nlp.config["components"]["global_pointer"]
+    assert block["threshold"] == cfg["threshold"]
+    override = {"components": {"global_pointer": {"threshold": 1.0}}}
+    nlp = spacy.load(tmp_path / "calibrated", config=override)
+    assert nlp.get_pipe("global_pointer").cfg["threshold"] == 1.0
+
+
+def test_calibrate_leaves_thresholds_that_are_best(folder, tmp_path):
+    """On the training data the model is right already, so nothing changes."""
+    data = folder / "corpus" / "dev.spacy"
+    run("calibrate", folder / "model", data, tmp_path / "calibrated")
+    before, now = (
+        spacy.load(path).get_pipe("global_pointer").cfg
+        for path in (folder / "model", tmp_path / "calibrated")
+    )
+    assert before == now
+
+
+def test_calibrate_with_labels_that_a_config_cannot_hold(folder, tmp_path):
+    sentences = [(t, [[s, e, f"a={x}"] for s, e, x in spans]) for t, spans in SENTENCES]
+    write_corpus(tmp_path / "raw", sentences)
+    run("convert", tmp_path / "raw", tmp_path / "corpus")
+    data = tmp_path / "corpus" / "train.spacy"
+    nlp = train(data)
+    # Too strict, so that calibration changes it.
+    nlp.get_pipe("global_pointer").cfg["threshold"] = 1.0
+    nlp.to_disk(tmp_path / "model")
+    run("calibrate", tmp_path / "model", data, tmp_path / "calibrated", "-s", 0)
+    nlp = spacy.load(tmp_path / "calibrated")
+    assert nlp.evaluate(list(Corpus(data)(nlp)))["spans_sc_f"] == 1.0
+
+
+def test_calibrate_without_annotation_says_where_there_is_some(folder, tmp_path):
+    run("convert", folder / "raw", tmp_path / "corpus", "--spans-key", "other")
+    data = tmp_path / "corpus" / "dev.spacy"
+    output = run("calibrate", folder / "model", data, tmp_path / "c", code=1)
+    assert "'other'" in output and "GPE, ORG" in output
+    assert not (tmp_path / "c").exists()
+
+
+def test_visualize_draws_documents(folder, tmp_path):
+    data = folder / "corpus" / "dev.spacy"
+    run("visualize", folder / "model", data, tmp_path / "page.html", "-n", 2)
+    page = (tmp_path / "page.html").read_text(encoding="utf8")
+    assert page.count("<h2") == 2
+    run("visualize", folder / "model", data, tmp_path / "page.html", "-n", 0)
+    assert (tmp_path / "page.html").read_text(encoding="utf8").count("<h2") == 4
+
+
+def test_a_pipeline_without_span_recogniser_is_an_error(folder, tmp_path):
+    spacy.blank("en").to_disk(tmp_path / "blank")
+    data = folder / "corpus" / "dev.spacy"
+    assert "No span recogniser" in run("evaluate", tmp_path / "blank", data, code=1)
+    output = run("evaluate", folder / "model", data, "-c", "typo", code=1)
+    assert "'typo'" in output and "global_pointer" in output
+
+
+@pytest.mark.parametrize("command", ["convert", "evaluate", "calibrate", "visualize"])
+def test_help_explains(command):
+    assert "Usage" in run(command, "--help")

@@ -1,0 +1,82 @@
+"""The project as a user runs it, in a copy, on a shrunken demo."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import srsly
+
+PROJECT = Path(__file__).parents[2] / "project"
+CONFIGS = sorted(PROJECT.glob("configs/*.cfg"))
+
+
+def run(*args, cwd=None):
+    """Run a command of spaCy and give back what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-m", "spacy", *map(str, args)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONWARNINGS": "default"},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("copies") / "project"
+    shutil.copytree(PROJECT, folder, ignore=ignore_made)
+    path = folder / "project.yml"
+    text = path.read_text(encoding="utf8")
+    small = text.replace(
+        "make_demo.py raw/demo", "make_demo.py raw/demo --sentences 200"
+    )
+    assert small != text
+    path.write_text(small, encoding="utf8")
+    return folder
+
+
+def ignore_made(folder, names):
+    made = {"raw", "corpus", "training", "metrics", "pages", "project.lock"}
+    return made & set(names) if Path(folder) == PROJECT else set()
+
+
+@pytest.mark.slow
+def test_all_runs_then_skips_what_has_not_changed(project):
+    short = [
+        "--vars.train_args",
+        "--training.max_epochs 3 --training.eval_frequency 10",
+    ]
+    first = run("project", "run", "all", project, *short)
+    assert "nothing changed" not in first
+    metrics = srsly.read_json(project / "metrics" / "demo-tok2vec.json")
+    assert metrics["documents"] == 20
+    assert 0 < metrics["micro"]["f"] <= 1
+    assert metrics["label_thresholds"].keys() >= metrics["per_label"].keys()
+    page = (project / "pages" / "demo-tok2vec.html").read_text(encoding="utf8")
+    assert page.count("<h2") == 20
+
+    second = run("project", "run", "all", project, *short)
+    steps = ["demo", "corpus", "check-config", "train", "calibrate", "evaluate"]
+    for step in [*steps, "visualize"]:
+        assert f"Skipping '{step}': nothing changed" in second
+
+    # Another grammar is another demo, so all that is made from it is made again.
+    with (project / "assets" / "demo_grammar.yaml").open("a") as file:
+        file.write("# changed\n")
+    with (project / "configs" / "tok2vec.cfg").open("a") as file:
+        file.write("\n")
+    third = run("project", "run", "all", project, *short)
+    assert "Skipping 'corpus': nothing changed" in third  # the same sentences
+    assert "Skipping 'train'" not in third
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
+def test_fill_config_leaves_configs_unchanged(config, tmp_path):
+    filled = tmp_path / "filled.cfg"
+    run("init", "fill-config", config, filled)
+    assert filled.read_text(encoding="utf8") == config.read_text(encoding="utf8")
