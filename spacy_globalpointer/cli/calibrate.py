@@ -33,7 +33,7 @@ def calibrate_cli(
         ..., help="Folder for the pipeline with the new thresholds"
     ),
     strength: float = typer.Option(
-        100.0,
+        300.0,
         "--strength",
         "-s",
         help="Number of gold spans at which the threshold of a label stands halfway between the global one and its own best",

@@ -327,7 +327,7 @@ class SpanRecognizer(TrainablePipe):
         return free
 
     def _set_ents(self, doc: Doc, ents: List[Span]) -> None:
-        if self.cfg["overwrite_ents"]:
+        if self.cfg["overwrite_ents"] or not doc.has_annotation("ENT_IOB"):
             doc.set_ents(ents)
         else:
             doc.set_ents([*doc.ents, *ents], blocked=_blocked(doc))
