@@ -185,12 +185,11 @@ def _crossing(starts: Ints, ends: Ints) -> Mask:
     """Which spans cross another."""
     order = numpy.argsort(starts, kind="stable")
     starts, ends = starts[order], ends[order]
-    reach = numpy.maximum.accumulate(ends)
     crossing = numpy.zeros(len(starts), dtype=bool)
-    # Compare each span with the next, the one after it, ... until no span that
-    # begins so far behind can still reach into an earlier one.
+    # Compare each span with the next, the one after it, ... until all of those
+    # begin too far behind to overlap.
     for step in range(1, len(starts)):
-        if not (starts[step:] < reach[:-step]).any():
+        if not (starts[step:] < ends[:-step]).any():
             break
         pairs = _cross(starts[:-step], ends[:-step], starts[step:], ends[step:])
         crossing[:-step] |= pairs

@@ -44,7 +44,9 @@ class Layout:
     ) -> None:
         self.lengths = tuple(lengths)
         longest = max(self.lengths, default=0)
-        self.width = longest if max_length is None else min(longest, max_length)
+        width = longest if max_length is None else min(longest, max_length)
+        # At least 1, so that the lattice of a batch without tokens is no exception.
+        self.width = max(width, 1)
         self.device = device
 
     @property
@@ -105,7 +107,8 @@ class GoldSpans:
     labels, heads, widths (Tensor): One entry a gold span, no span twice.
         *Shape:* (n_gold,), int64
     unknown (Optional[Tensor]): Tokens without annotation: a candidate that holds
-        one is neither right nor wrong. None: all are annotated.
+        one is neither right nor wrong, and no gold span does. None: all are
+        annotated.
         *Shape:* (n_tokens,), bool
     n_docs (int): Documents with at least one annotated token.
     """
@@ -129,10 +132,13 @@ def touches(tokens: Tensor, width: int) -> Tensor:
     RETURNS (Tensor): *Shape:* (n_tokens, width), bool. Cells past the end of the
         batch count the tokens that are there.
     """
-    before = F.pad(tokens.cumsum(0), (1, width - 1))
-    if width > 1:
-        before[-(width - 1) :] = before[-width]
-    return before[1:].unfold(0, width, 1) > before[: len(tokens)].unsqueeze(1)
+    return _windows(tokens, width).cumsum(1) > 0
+
+
+def _windows(x: Tensor, width: int) -> Tensor:
+    """The entries of each token and of the width - 1 tokens behind it, 0 past the
+    end of the batch. *Shapes:* (..., n_tokens) to (..., n_tokens, width)"""
+    return F.pad(x, (0, width)).unfold(-1, width, 1)[..., : x.shape[-1], :]
 
 
 class _BandProduct(torch.autograd.Function):
@@ -182,15 +188,16 @@ class _BandProduct(torch.autograd.Function):
 def _blocks(q: Tensor, k: Tensor, width: int, block: int) -> Tuple[Tensor, Tensor]:
     """Heads in blocks, and for each block its window of tails.
 
-    The labels are laid end to end, each with room for the last window behind it,
-    so that one step leads from any window to the next, over labels too.
+    The labels are laid end to end, so that one step leads from any window to the
+    next, over labels too. What the last windows of a label see of the next label
+    lies outside of all documents.
 
     RETURNS (Tuple[Tensor, Tensor]): *Shapes:* (n_blocks, block, d) and
         (n_blocks, block + width - 1, d); the second is a view with overlaps.
     """
     n_labels, n_tokens, d = q.shape
     beyond = _ceil_div(width - 1, block)
-    n_blocks = _ceil_div(n_tokens, block) + beyond
+    n_blocks = _ceil_div(n_tokens, block)
     heads = F.pad(q, (0, 0, 0, n_blocks * block - n_tokens)).view(-1, block, d)
     tails = k.new_zeros(n_labels * n_blocks + beyond, block, d)
     rows = tails[: n_labels * n_blocks].view(n_labels, -1, d)
@@ -264,15 +271,14 @@ class _BandSum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, pair: Tensor, head: Tensor, tail: Tensor) -> Tensor:
         width = pair.shape[-1]
-        tails = F.pad(tail, (0, width - 1)).unfold(-1, width, 1)
-        return (pair + head.unsqueeze(-1)).add_(tails)
+        return (pair + head.unsqueeze(-1)).add_(_windows(tail, width))
 
     @staticmethod
     def backward(ctx: Any, d_scores: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
         n_labels, n_tokens, width = d_scores.shape
         # Tail j is the tail of (j - w, w) for each w. With width - 1 empty rows
         # in front these cells stand width - 1 apart, so a strided view has them.
-        rows = F.pad(d_scores, (0, 0, width - 1, 0))
+        rows = F.pad(d_scores, (0, 0, width - 1, 0)).contiguous()
         tails = rows.as_strided(
             (n_labels, n_tokens, width),
             (rows.stride(0), width, width - 1),

@@ -45,7 +45,9 @@ def create_encoder_head_adam_v1(
 
     learn_rate (float / Iterable[float]): Rate or schedule of the encoder.
     head_learn_rate (float / Iterable[float]): Rate or schedule of the heads.
-    use_averages (bool): Whether to evaluate and save averages of the weights.
+    use_averages (bool): Whether to evaluate and save averages of the weights, for
+        heads and for encoders made of thinc layers. Weights of transformers are not
+        averaged: their layer in spacy-transformers does not look averages up.
     The other arguments are those of thinc's Adam, for both.
     """
     settings: Dict[str, Any] = {

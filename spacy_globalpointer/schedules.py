@@ -22,7 +22,12 @@ def warmup_linear_epochs_v1(
     batch_size (int): Documents of a batch.
     path (Path): The training corpus, a `.spacy` file or a folder of them.
     """
-    n_docs = sum(len(DocBin().from_disk(part)) for part in walk_corpus(path, FILE_TYPE))
+    # Like spaCy's reader, leave out documents without tokens.
+    n_docs = sum(
+        len(tokens) > 0
+        for part in walk_corpus(path, FILE_TYPE)
+        for tokens in DocBin().from_disk(part).tokens
+    )
     steps = math.ceil(n_docs / batch_size) * epochs
     # Step 0 of a warm-up has the rate 0 and would teach nothing.
     rates = warmup_linear(rate, round(warmup * steps), steps + 1)

@@ -56,8 +56,8 @@ class EfficientGlobalPointer(nn.Module):
         hidden = self.dropout(hidden)
         projected = self.projection(hidden)
         features = hidden if self.features == "hidden" else projected
-        head, tail = self.labeller(features).view(len(hidden), -1, 2).permute(2, 1, 0)
-        qk = projected.view(len(hidden), 2, self.head_width).transpose(0, 1)
+        head, tail = self.labeller(features).unflatten(1, (-1, 2)).permute(2, 1, 0)
+        qk = projected.unflatten(1, (2, self.head_width)).transpose(0, 1)
         if self.rope:
             rotation = rotations(layout.positions, self.head_width, qk.dtype)
             qk = rotate(qk, rotation)

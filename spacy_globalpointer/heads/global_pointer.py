@@ -37,7 +37,7 @@ class GlobalPointer(nn.Module):
         RETURNS (Lattice): Scores of shape (n_labels, n_tokens, layout.width).
         """
         projected = self.projection(self.dropout(hidden))
-        qk = projected.view(len(hidden), -1, 2, self.head_width).permute(2, 1, 0, 3)
+        qk = projected.unflatten(1, (-1, 2, self.head_width)).permute(2, 1, 0, 3)
         if self.rope:
             rotation = rotations(layout.positions, self.head_width, qk.dtype)
             qk = rotate(qk, rotation)

@@ -258,7 +258,7 @@ class SpanRecognizer(TrainablePipe):
         docs = list(docs)
         if not any(map(len, docs)):
             layout = Layout([0] * len(docs))
-            return Lattice(Tensor(len(self.labels), 0, 0), layout)
+            return Lattice(Tensor(len(self.labels), 0, layout.width), layout)
         return self.model.predict(docs)
 
     def set_annotations(self, docs: Iterable[Doc], lattice: Lattice) -> None:

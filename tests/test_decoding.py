@@ -1,0 +1,366 @@
+"""Decoding against plain Python, and the choice among overlapping spans against
+the enumeration of all choices."""
+
+import math
+from itertools import combinations
+
+import numpy
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from util import candidates, few_examples, lattice_width
+
+from spacy_globalpointer.decoding import (
+    OVERLAPS,
+    best_flat,
+    best_nested,
+    decode,
+    resolve,
+)
+from spacy_globalpointer.lattice import Lattice, Layout
+
+INF = math.inf
+
+
+def overlap(a, b):
+    return a[0] < b[1] and b[0] < a[1]
+
+
+def cross(a, b):
+    """Whether spans overlap while neither holds the other."""
+    (a, b), (c, d) = sorted((a, b))
+    return a < c < b < d
+
+
+def subsets(n):
+    return (chosen for size in range(n + 1) for chosen in combinations(range(n), size))
+
+
+def best_sum(spans, weights):
+    """The highest sum of weights of disjoint spans, out of all subsets."""
+    return max(
+        sum(weights[i] for i in chosen)
+        for chosen in subsets(len(spans))
+        if not any(overlap(spans[i], spans[j]) for i, j in combinations(chosen, 2))
+    )
+
+
+def greedy_nested(spans, weights):
+    """The spans with the highest weights first, unless they cross one chosen."""
+    chosen = []
+    for i in sorted(range(len(spans)), key=lambda i: -weights[i]):
+        if not any(cross(spans[i], spans[j]) for j in chosen):
+            chosen.append(i)
+    return sorted(chosen)
+
+
+def choose(function, spans, weights):
+    starts, ends = numpy.array(spans, dtype="int64").reshape(-1, 2).T
+    mask = function(starts, ends, numpy.array(weights, dtype="float64"))
+    assert mask.dtype == bool
+    assert mask.shape == (len(spans),)
+    return numpy.flatnonzero(mask).tolist()
+
+
+@st.composite
+def weighted_spans(draw, weights):
+    """Up to 8 spans, among them equal ones, in any order."""
+    start = st.integers(0, 9)
+    length = st.sampled_from([1, 1, 2, 2, 3, 4, 6, 10])
+    pairs = draw(st.lists(st.tuples(start, length), max_size=8))
+    return [(s, s + n) for s, n in pairs], draw(weights(len(pairs)))
+
+
+def any_weights(n):
+    # Small integers make ties and zeros.
+    return st.lists(st.integers(0, 4) | st.floats(0, 9), min_size=n, max_size=n)
+
+
+def distinct_weights(n):
+    return st.permutations([0.5 * i for i in range(n)])
+
+
+@few_examples
+@given(st.data())
+def test_flat_choice_has_the_highest_sum_of_all_subsets(data):
+    # Several sets an example: hypothesis spends its time between examples.
+    for _ in range(5):
+        spans, weights = data.draw(weighted_spans(any_weights))
+        chosen = choose(best_flat, spans, weights)
+        for i, j in combinations(chosen, 2):
+            assert not overlap(spans[i], spans[j])
+        total = sum(weights[i] for i in chosen)
+        assert math.isclose(total, best_sum(spans, weights), abs_tol=1e-9)
+        # Nothing is left out without a reason, not even a span of weight 0.
+        for i in set(range(len(spans))) - set(chosen):
+            assert any(overlap(spans[i], spans[j]) for j in chosen)
+
+
+@few_examples
+@given(st.data())
+def test_nested_choice_takes_the_highest_weights_first(data):
+    for _ in range(5):
+        spans, weights = data.draw(weighted_spans(distinct_weights))
+        assert choose(best_nested, spans, weights) == greedy_nested(spans, weights)
+
+
+@few_examples
+@given(st.data())
+def test_nested_choice_with_ties_crosses_nothing_and_leaves_nothing_out(data):
+    for _ in range(5):
+        spans, weights = data.draw(weighted_spans(any_weights))
+        chosen = choose(best_nested, spans, weights)
+        for i, j in combinations(chosen, 2):
+            assert not cross(spans[i], spans[j])
+        for i in set(range(len(spans))) - set(chosen):
+            assert any(
+                cross(spans[i], spans[j]) and weights[j] >= weights[i] for j in chosen
+            )
+
+
+def test_flat_choice_is_exact_on_many_spans():
+    """Against the plain recursion over tokens, where enumeration is too long."""
+    rng = numpy.random.default_rng(0)
+    starts = rng.integers(0, 300, 900)
+    ends = starts + rng.integers(1, 9, 900)
+    weights = rng.random(900)
+    best = [0.0]
+    for token in range(1, ends.max() + 1):
+        options = numpy.flatnonzero(ends == token)
+        best.append(max([best[-1], *(best[starts[i]] + weights[i] for i in options)]))
+    mask = best_flat(starts, ends, weights)
+    assert math.isclose(weights[mask].sum(), best[-1], rel_tol=1e-12)
+    order = starts[mask].argsort()
+    assert (starts[mask][order][1:] >= ends[mask][order][:-1]).all()
+
+
+def test_nested_choice_on_many_spans():
+    rng = numpy.random.default_rng(0)
+    starts = rng.integers(0, 60, 300)
+    spans = list(zip(starts.tolist(), (starts + rng.integers(1, 9, 300)).tolist()))
+    weights = rng.permutation(300).tolist()
+    assert choose(best_nested, spans, weights) == greedy_nested(spans, weights)
+
+
+def random_lattice(lengths, max_length, n_labels=3, seed=0, dtype=torch.float32):
+    layout = Layout(lengths, max_length)
+    generator = torch.Generator().manual_seed(seed)
+    shape = n_labels, layout.n_tokens, layout.width
+    values = torch.randn(shape, generator=generator) * 3
+    return Lattice(torch.where(layout.valid, values, -INF).to(dtype), layout)
+
+
+def read(lattice, lengths, max_length, thresholds, max_spans=1000):
+    """(doc, start, end, label, score, margin) of each span, in order."""
+    found = {doc: [] for doc in range(len(lengths))}
+    scores = lattice.scores.tolist()
+    for doc, i, j in candidates(lengths, lattice_width(lengths, max_length)):
+        for label, threshold in enumerate(thresholds):
+            score = scores[label][i][j - i]
+            if score >= threshold:
+                row = doc, i, j + 1, label, score, score - threshold
+                found[doc].append(row)
+    rows = []
+    for spans in found.values():
+        rows += sorted(spans, key=lambda row: -row[4])[:max_spans]
+    return sorted(rows)
+
+
+def rows_of(spans):
+    columns = (
+        spans.docs,
+        spans.starts,
+        spans.ends,
+        spans.labels,
+        spans.scores,
+        spans.margins,
+    )
+    assert len({len(spans), *map(len, columns)}) == 1
+    return list(zip(*(column.tolist() for column in columns)))
+
+
+def close(got, wanted):
+    assert [row[:4] for row in got] == [row[:4] for row in wanted]
+    for x, y in zip(got, wanted):
+        assert x[4] == y[4]
+        assert math.isclose(x[5], y[5], abs_tol=1e-6)
+
+
+BATCHES = [
+    ([4], None),
+    ([5, 0, 3, 1], 3),
+    ([0, 6, 0, 0, 2, 0], 4),
+    ([3, 2], 1),
+    ([1, 1], None),
+    ([40, 7], 11),
+]
+every_batch = pytest.mark.parametrize("lengths, max_length", BATCHES)
+
+
+@every_batch
+@pytest.mark.parametrize("thresholds", [(0, 0, 0), (-1.5, 2.25, 0.5), (3, -3, INF)])
+@pytest.mark.parametrize("max_spans", [1, 3, 1000])
+def test_decode_reads_what_reaches_the_threshold(
+    lengths, max_length, thresholds, max_spans
+):
+    lattice = random_lattice(lengths, max_length)
+    spans = decode(lattice, thresholds, max_spans=max_spans)
+    close(rows_of(spans), read(lattice, lengths, max_length, thresholds, max_spans))
+
+
+@few_examples
+@given(
+    st.lists(st.integers(0, 5), max_size=4).filter(any),
+    st.integers(1, 5),
+    st.lists(st.floats(-4, 4, width=16), min_size=1, max_size=3),
+    st.integers(1, 6),
+    st.integers(0, 99),
+)
+def test_decode_of_any_batch(lengths, max_length, thresholds, max_spans, seed):
+    lattice = random_lattice(lengths, max_length, len(thresholds), seed)
+    for n in (max_spans, 1000):
+        spans = decode(lattice, thresholds, max_spans=n)
+        close(rows_of(spans), read(lattice, lengths, max_length, thresholds, n))
+
+
+@every_batch
+@pytest.mark.parametrize("mode", ["flat", "nested"])
+@pytest.mark.parametrize("max_spans", [6, 1000])
+def test_overlap_modes_choose_by_margin(lengths, max_length, mode, max_spans):
+    """Margins, not scores: labels differ in their thresholds."""
+    # High thresholds leave few enough spans for the enumeration of all subsets.
+    thresholds = (4.5, 4.0, 5.0) if sum(lengths) > 9 else (1.5, 3.0, 2.0)
+    lattice = random_lattice(lengths, max_length, seed=3)
+    spans = decode(lattice, thresholds, overlap=mode, max_spans=max_spans)
+    got = rows_of(spans)
+    assert got == sorted(got)
+    everything = read(lattice, lengths, max_length, thresholds, max_spans)
+    by_doc = [
+        [row for row in everything if row[0] == doc] for doc in range(len(lengths))
+    ]
+    for doc, rows in enumerate(by_doc):
+        chosen = [row for row in got if row[0] == doc]
+        places, margins = [row[1:3] for row in rows], [row[5] for row in rows]
+        if mode == "nested":
+            close(chosen, [rows[i] for i in greedy_nested(places, margins)])
+            continue
+        assert {row[:5] for row in chosen} <= {row[:5] for row in rows}
+        assert not any(overlap(a[1:3], b[1:3]) for a, b in combinations(chosen, 2))
+        if len(rows) <= 12:
+            total = sum(row[5] for row in chosen)
+            assert math.isclose(total, best_sum(places, margins), abs_tol=1e-5)
+
+
+def test_the_cases_of_overlap_are_told_apart():
+    """Scores by hand: a long span of one token more than its two parts, one that
+    crosses it, and the sum of two small margins against a large one."""
+    layout = Layout([5])
+    scores = torch.full((2, 5, 5), -9.0)
+    scores[0, 0, 3] = 3.0  # 0-4, margin 2
+    scores[1, 0, 1] = 1.5  # 0-2, margin 1.5
+    scores[1, 2, 1] = 1.0  # 2-4, margin 1
+    scores[0, 1, 3] = 2.5  # 1-5, margin 1.5, crosses 0-4 and 0-2
+    lattice = Lattice(torch.where(layout.valid, scores, -INF), layout)
+    expected = {
+        "any": [(0, 2, 1), (0, 4, 0), (1, 5, 0), (2, 4, 1)],
+        "nested": [(0, 2, 1), (0, 4, 0), (2, 4, 1)],
+        "flat": [(0, 2, 1), (2, 4, 1)],
+    }
+    assert expected.keys() == set(OVERLAPS)
+    for mode, places in expected.items():
+        spans = decode(lattice, [1.0, 0.0], overlap=mode)
+        assert [row[1:4] for row in rows_of(spans)] == places
+
+
+@pytest.mark.parametrize("mode", OVERLAPS)
+def test_spans_read_before_can_be_resolved_later(mode):
+    lattice = random_lattice([9, 0, 6], 4)
+    thresholds = [0.0, -1.0, 1.0]
+    wanted = rows_of(decode(lattice, thresholds, overlap=mode))
+    assert rows_of(resolve(decode(lattice, thresholds), mode)) == wanted
+
+
+@every_batch
+def test_a_threshold_of_minus_infinity_keeps_all_candidates(lengths, max_length):
+    """And not the cells outside of documents, which score -inf too."""
+    lattice = random_lattice(lengths, max_length)
+    spans = decode(lattice, [-INF, INF, -INF])
+    wanted = read(lattice, lengths, max_length, [-1e30, INF, -1e30])
+    got = rows_of(spans)
+    assert [row[:5] for row in got] == [row[:5] for row in wanted]
+    # Margins still rank the candidates as the scores do, and can be summed.
+    margins, scores = spans.margins, spans.scores
+    assert numpy.isfinite(margins).all()
+    assert (margins.argsort() == scores.argsort()).all()
+    flat = decode(lattice, [-INF, INF, -INF], overlap="flat")
+    held = {token for row in rows_of(flat) for token in range(row[1], row[2])}
+    assert held == set(range(sum(lengths)))
+
+
+def test_scores_beyond_the_range_of_margins_still_decode():
+    """A flat choice among scores below the margin of a threshold of -inf."""
+    layout = Layout([3])
+    scores = torch.where(layout.valid, -500.0, -INF)[None]
+    spans = decode(Lattice(scores, layout), [-INF], overlap="flat")
+    assert (spans.margins >= 0).all()
+    assert sorted(t for row in rows_of(spans) for t in range(row[1], row[2])) == [
+        0,
+        1,
+        2,
+    ]
+
+
+def test_a_score_equal_to_its_threshold_is_kept():
+    layout = Layout([2])
+    scores = torch.where(layout.valid, 0.25, -INF)[None]
+    below = numpy.nextafter(numpy.float32(0.25), numpy.float32(1)).item()
+    assert len(decode(Lattice(scores, layout), [0.25])) == 3
+    assert len(decode(Lattice(scores, layout), [below])) == 0
+
+
+@pytest.mark.parametrize("lengths", [[], [0], [0, 0]])
+@pytest.mark.parametrize("mode", OVERLAPS)
+def test_documents_without_tokens_have_no_spans(lengths, mode):
+    layout = Layout(lengths, 3)
+    lattice = Lattice(torch.zeros(2, 0, 0), layout)
+    assert rows_of(decode(lattice, [-INF, 0.0], overlap=mode)) == []
+
+
+@pytest.mark.parametrize("mode", OVERLAPS)
+def test_nothing_reaches_the_threshold(mode):
+    lattice = random_lattice([3, 4], 2)
+    assert rows_of(decode(lattice, [INF] * 3, overlap=mode)) == []
+    assert rows_of(decode(lattice, [1e9] * 3, overlap=mode, max_spans=1)) == []
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_any_precision_decodes_as_float32(dtype):
+    lattice = random_lattice([5, 3], 3, dtype=dtype)
+    as_float = Lattice(lattice.scores.float(), lattice.layout)
+    thresholds = [0.5, -1.0, 0.0]
+    assert rows_of(decode(lattice, thresholds)) == rows_of(decode(as_float, thresholds))
+
+
+def test_ties_of_max_spans_still_give_that_many():
+    layout = Layout([6, 0, 3])
+    scores = torch.where(layout.valid, 1.0, -INF).repeat(2, 1, 1)
+    spans = decode(Lattice(scores, layout), [0.0, 0.0], max_spans=4)
+    assert spans.docs.tolist() == [0] * 4 + [2] * 4
+
+
+def test_decoding_does_not_change_the_lattice():
+    lattice = random_lattice([4, 2], 3)
+    before = lattice.scores.clone()
+    for mode in OVERLAPS:
+        spans = decode(lattice, [-INF, 0.0, 0.0], overlap=mode, max_spans=2)
+        spans.scores[:] = 0
+    assert torch.equal(lattice.scores, before)
+
+
+def test_spans_are_indexed_by_masks_and_numbers():
+    spans = decode(random_lattice([4], None), [0.0, 0.0, 0.0])
+    rows = rows_of(spans)
+    every_second = numpy.arange(len(rows)) % 2 == 0
+    assert rows_of(spans[every_second]) == rows[::2]
+    assert rows_of(spans[numpy.array([2, 0])]) == [rows[2], rows[0]]

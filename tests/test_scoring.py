@@ -1,0 +1,172 @@
+"""Scores against plain counts of sets."""
+
+import random
+
+import pytest
+import spacy
+from pipelines import KEY, NAME, TEXTS, pipeline, set_spans, train
+from spacy.pipeline.spancat import spancat_score
+from spacy.tokens import Doc, Span
+from spacy.training import Example
+from spacy.util import registry
+
+from spacy_globalpointer.scoring import span_score
+
+VOCAB = spacy.blank("xx").vocab
+LABELS = "ABC"
+N_TOKENS = 6
+
+
+def random_spans(rng, flat=False):
+    """A few spans, often the same ones."""
+    spans = set()
+    for _ in range(rng.randint(0, 6)):
+        start = rng.randrange(N_TOKENS)
+        end = rng.randint(start + 1, min(start + 2, N_TOKENS))
+        taken = flat and any(start < other[1] and other[0] < end for other in spans)
+        if not taken:
+            spans.add((start, end, rng.choice(LABELS)))
+    return sorted(spans)
+
+
+def doc_of(spans=None, ents=None):
+    doc = Doc(VOCAB, words=list("abcdef"))
+    if spans is not None:
+        set_spans(doc, spans)
+    if ents is not None:
+        doc.set_ents([Span(doc, *ent) for ent in ents])
+    return doc
+
+
+def random_pairs(seed, n=8, flat_gold=False):
+    """Predicted and gold spans of documents: some right, some wrong, some missed."""
+    rng = random.Random(seed)
+    pairs = []
+    for _ in range(n):
+        gold = random_spans(rng, flat_gold)
+        right = {span for span in gold if rng.random() < 0.6}
+        pairs.append((sorted(right | {*random_spans(rng)[:2]}), gold))
+    return pairs
+
+
+def score(examples, **cfg):
+    return span_score(examples, **{"spans_key": KEY, **cfg})
+
+
+def prf(pairs, label=None):
+    """Precision, recall and F1 of (predicted, gold) sets, by counting."""
+    pairs = [
+        [{span for span in spans if label in (None, span[2])} for spans in pair]
+        for pair in pairs
+    ]
+    right = sum(len(predicted & gold) for predicted, gold in pairs)
+    n_predicted = sum(len(predicted) for predicted, _ in pairs)
+    n_gold = sum(len(gold) for _, gold in pairs)
+    p = right / n_predicted if n_predicted else 0.0
+    r = right / n_gold if n_gold else 0.0
+    return {"p": p, "r": r, "f": 2 * p * r / (p + r) if p + r else 0.0}
+
+
+def check(scores, pairs, attr=f"spans_{KEY}"):
+    labels = {label for pair in pairs for spans in pair for _, _, label in spans}
+    per_type = {label: prf(pairs, label) for label in labels}
+    for name, value in prf(pairs).items():
+        assert scores[f"{attr}_{name}"] == pytest.approx(value)
+    assert scores[f"{attr}_per_type"].keys() == labels
+    for label, expected in per_type.items():
+        assert scores[f"{attr}_per_type"][label] == pytest.approx(expected)
+    return sum(one["f"] for one in per_type.values()) / max(len(per_type), 1)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_micro_macro_and_each_label_are_counted(seed):
+    pairs = random_pairs(seed)
+    scores = score([Example(doc_of(p), doc_of(g)) for p, g in pairs])
+    macro = check(scores, pairs)
+    assert scores[f"spans_{KEY}_macro_f"] == pytest.approx(macro)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_micro_is_what_spacys_span_categorizer_reports(seed):
+    examples = [Example(doc_of(p), doc_of(g)) for p, g in random_pairs(seed)]
+    expected = spancat_score(examples, spans_key=KEY)
+    ours = score(examples)
+    assert {name: ours[name] for name in expected} == expected
+
+
+def test_a_label_that_is_only_predicted_counts_in_the_macro_mean():
+    pair = ([(0, 1, "A"), (1, 2, "B")], [(0, 1, "A"), (2, 3, "C")])
+    scores = score([Example(doc_of(pair[0]), doc_of(pair[1]))])
+    assert scores[f"spans_{KEY}_macro_f"] == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("gold", ["spans", "ents"])
+def test_references_without_annotation_are_left_out(gold):
+    annotated = random_pairs(seed=1, flat_gold=True)
+    other = {"spans": None, "ents": None}
+    examples = []
+    for predicted, spans in annotated:
+        examples.append(Example(doc_of(predicted), doc_of(**{gold: spans})))
+        examples.append(Example(doc_of([(0, 1, "A")]), doc_of(**other)))
+    check(score(examples, gold=gold), annotated)
+
+
+def test_an_empty_group_is_annotation():
+    pairs = [([(0, 1, "A")], [(0, 1, "A")]), ([(0, 1, "A")], [])]
+    scores = score([Example(doc_of(p), doc_of(g)) for p, g in pairs])
+    assert scores[f"spans_{KEY}_p"] == 0.5
+    assert scores[f"spans_{KEY}_r"] == 1.0
+
+
+@pytest.mark.parametrize("gold", ["spans", "ents"])
+def test_nothing_annotated_is_no_score(gold):
+    examples = [Example(doc_of([(0, 1, "A")]), doc_of())]
+    scores = score(examples, gold=gold, set_ents=True)
+    for name in ("p", "r", "f", "macro_f"):
+        assert scores[f"spans_{KEY}_{name}"] is None
+    assert scores["ents_f"] is None
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_with_gold_ents_the_spans_are_compared_with_the_entities(seed):
+    pairs = random_pairs(seed, flat_gold=True)
+    examples = [Example(doc_of(p), doc_of(ents=g)) for p, g in pairs]
+    check(score(examples, gold="ents"), pairs)
+
+
+def test_with_gold_ents_spans_of_the_reference_are_not_what_was_learnt():
+    pairs = random_pairs(seed=0, flat_gold=True)
+    nested = [(0, 3, "X"), (1, 3, "Y")]
+    examples = [Example(doc_of(p), doc_of(nested, g)) for p, g in pairs]
+    check(score(examples, gold="ents"), pairs)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_entities_are_scored_where_they_are_written(seed):
+    rng = random.Random(seed)
+    pairs = [(random_spans(rng, True), random_spans(rng, True)) for _ in range(8)]
+    examples = [Example(doc_of([], p), doc_of([], g)) for p, g in pairs]
+    check(score(examples, set_ents=True), pairs, attr="ents")
+    assert not any(name.startswith("ents") for name in score(examples, set_ents=False))
+
+
+def test_the_registered_scorer_is_this_one():
+    assert registry.scorers.get("spacy_globalpointer.span_scorer.v1")() is span_score
+
+
+def test_a_pipeline_trained_on_entities_is_scored_on_them():
+    nlp = pipeline(gold="ents")
+    reference = nlp.make_doc(TEXTS[0])
+    reference.set_ents([Span(reference, 5, 7, "GPE"), Span(reference, 8, 9, "GPE")])
+    examples = [Example(nlp.make_doc(TEXTS[0]), reference)]
+    train(nlp, examples)
+    scores = nlp.evaluate(examples)
+    assert scores[f"spans_{KEY}_f"] == scores["ents_f"] == 1.0
+    nlp.get_pipe(NAME).cfg["threshold"] = 1.0
+    assert nlp.evaluate(examples)[f"spans_{KEY}_f"] == 0.0
+
+
+def test_scores_of_a_stream_are_those_of_a_list():
+    examples = [Example(doc_of(p, []), doc_of(g, [])) for p, g in random_pairs(0)]
+    cfg = {"spans_key": KEY, "set_ents": True}
+    assert span_score(iter(examples), **cfg) == span_score(examples, **cfg)
