@@ -114,6 +114,16 @@ def _best_of_each_doc(spans: Spans, max_spans: int) -> Mask:
     return kept
 
 
+def overlap_of(starts: Ints, ends: Ints) -> str:
+    """The strictest setting of `overlap` that spans obey.
+
+    starts, ends (Ints): *Shape:* (n,)
+    """
+    if not _overlapping(starts, ends).any():
+        return "flat"
+    return "any" if _crossing(starts, ends).any() else "nested"
+
+
 def best_flat(starts: Ints, ends: Ints, weights: Floats) -> Mask:
     """The disjoint spans with the highest sum of weights: weighted interval
     scheduling, exact, O(n log n).

@@ -16,6 +16,7 @@ from spacy_globalpointer.decoding import (
     best_flat,
     best_nested,
     decode,
+    overlap_of,
     resolve,
 )
 from spacy_globalpointer.lattice import Lattice, Layout
@@ -364,3 +365,18 @@ def test_spans_are_indexed_by_masks_and_numbers():
     every_second = numpy.arange(len(rows)) % 2 == 0
     assert rows_of(spans[every_second]) == rows[::2]
     assert rows_of(spans[numpy.array([2, 0])]) == [rows[2], rows[0]]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_overlap_of_is_the_strictest_setting_obeyed(seed):
+    rng = numpy.random.default_rng(seed)
+    starts = rng.integers(0, 30, rng.integers(0, 6))
+    spans = list(
+        zip(starts.tolist(), (starts + rng.integers(1, 8, len(starts))).tolist())
+    )
+    pairs = list(combinations(spans, 2))
+    expected = "any" if any(cross(a, b) for a, b in pairs) else "nested"
+    if not any(overlap(a, b) for a, b in pairs):
+        expected = "flat"
+    starts, ends = numpy.array(spans, dtype="int64").reshape(-1, 2).T
+    assert overlap_of(starts, ends) == expected

@@ -1,7 +1,7 @@
 """Thresholds chosen on held-out data."""
 
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy
 import typer
@@ -12,7 +12,7 @@ from thinc.api import Config
 from torch import Tensor
 from wasabi import msg
 
-from ..decoding import Spans
+from ..decoding import Spans, overlap_of
 from ..errors import Errors
 from ..evaluation import Candidates, choose_thresholds
 from ..pipeline.gold import DroppedGold, GoldReader, annotation_found
@@ -21,6 +21,8 @@ from .common import COMPONENT, DATA, GPU_ID, MODEL, global_pointer, load, predic
 
 Settings = Dict[str, Any]
 
+# The settings that are chosen.
+CHOSEN = ("threshold", "label_thresholds", "overlap")
 # What is less probable is no candidate for any threshold.
 FLOOR = 0.001
 
@@ -44,11 +46,14 @@ def calibrate_cli(
 ) -> None:
     """Choose the thresholds that maximise F1 on held-out data, a global one and one
     for each label, those of rare labels drawn towards the global one, and write a
-    pipeline that uses them. Thresholds that would lower F1 are not taken."""
+    pipeline that uses them.
+
+    Where no gold span overlaps another, or none crosses another, predictions are
+    kept from it too (the setting `overlap`). Nothing is taken that lowers F1.
+    """
     nlp, pipe = load(model, component, gpu_id)
     examples = read(nlp, data)
-    before = {key: pipe.cfg[key] for key in ("threshold", "label_thresholds")}
-    overlap = pipe.cfg["overlap"]
+    before = {key: pipe.cfg[key] for key in CHOSEN}
     # At a threshold that lets next to nothing out, the candidates are predictions.
     pipe.cfg.update(threshold=FLOOR, label_thresholds={}, overlap="any")
     predict(nlp, examples, "Finding candidates")
@@ -56,8 +61,8 @@ def calibrate_cli(
     if not candidates.n_gold.sum():
         found = annotation_found(example.reference for example in examples)
         msg.fail(Errors.E012.format(path=data, key=pipe.key, found=found), exits=1)
-    choices = [before, *_choose(pipe, candidates, strength)]
-    f1 = [candidates.f1(_scores(pipe, choice), overlap) for choice in choices]
+    choices = [before, *_choices(pipe, candidates, before, strength)]
+    f1 = [_f1(pipe, candidates, choice) for choice in choices]
     best = int(numpy.argmax(f1))
     save_with_settings(nlp, pipe.name, choices[best], output)
     _print(pipe, candidates, before, choices[best])
@@ -69,57 +74,61 @@ def _candidates(pipe: SpanRecognizer, examples: List[Example]) -> Candidates:
     """What was predicted, and which of it is right."""
     reader = GoldReader(pipe.cfg["gold"], pipe.key)
     rows = {label: row for row, label in enumerate(pipe.labels)}
-    n_gold = numpy.zeros(len(rows), dtype=int)
     found, right, probabilities = [], [], []
+    gold: List[Tuple[int, int, int]] = []
     offset = 0
     for number, example in enumerate(examples):
         if not reader.is_annotated(example.reference):
             continue
-        dropped = DroppedGold()
-        gold = {
-            (start, end, span.label_)
-            for start, end, span in reader.read(example, dropped).spans
+        wanted = {
+            (offset + start, offset + end, rows[span.label_])
+            for start, end, span in reader.read(example, DroppedGold()).spans
             if span.label_ in rows
         }
-        for _, _, label in gold:
-            n_gold[rows[label]] += 1
+        gold.extend(wanted)
         group = example.predicted.spans[pipe.key]
         for span in group:
-            start, end = offset + span.start, offset + span.end
-            found.append((number, start, end, rows[span.label_]))
-            right.append((span.start, span.end, span.label_) in gold)
+            place = (offset + span.start, offset + span.end, rows[span.label_])
+            found.append((number, *place))
+            right.append(place in wanted)
         probabilities.append(group.attrs["scores"])
         offset += len(example.predicted)
     docs, starts, ends, labels = numpy.array(found, dtype=int).reshape(-1, 4).T
+    gold_starts, gold_ends, gold_labels = numpy.array(gold, dtype=int).reshape(-1, 3).T
     # Single precision rounds high probabilities to 1.
     p = numpy.clip(numpy.concatenate([*probabilities, []]), FLOOR, 1 - 1e-7)
     scores = numpy.array([pipe.objective.score(value) for value in p.tolist()])
-    spans = Spans(docs, starts, ends, labels, scores, scores)
-    floor = pipe.objective.score(FLOOR)
-    return Candidates(spans, floor, numpy.array(right, dtype=bool), n_gold)
+    return Candidates(
+        spans=Spans(docs, starts, ends, labels, scores, scores),
+        floor=pipe.objective.score(FLOOR),
+        right=numpy.array(right, dtype=bool),
+        n_gold=numpy.bincount(gold_labels, minlength=len(rows)),
+        overlap=overlap_of(gold_starts, gold_ends),
+    )
 
 
-def _choose(
-    pipe: SpanRecognizer, candidates: Candidates, strength: float
+def _choices(
+    pipe: SpanRecognizer, candidates: Candidates, before: Settings, strength: float
 ) -> List[Settings]:
-    """A global threshold alone, and with label thresholds."""
+    """What may be better: a global threshold alone or label thresholds too, with
+    `overlap` as it is or as strict as the gold spans."""
     overall, singles = choose_thresholds(
         candidates, default=pipe.objective.score(0.5), strength=strength
     )
     probabilities = pipe.objective.probability(Tensor([overall, *singles]))
     first, *rest = [round(p, 6) for p in probabilities.tolist()]
+    thresholds = [before["label_thresholds"], {}, dict(zip(pipe.labels, rest))]
     return [
-        {"threshold": first, "label_thresholds": {}},
-        {"threshold": first, "label_thresholds": dict(zip(pipe.labels, rest))},
+        {"threshold": threshold, "label_thresholds": single, "overlap": overlap}
+        for overlap in dict.fromkeys((before["overlap"], candidates.overlap))
+        for threshold, single in zip((before["threshold"], first, first), thresholds)
     ]
 
 
-def _scores(pipe: SpanRecognizer, settings: Settings) -> Any:
-    """Thresholds as scores. *Shape:* (n_labels,)"""
+def _f1(pipe: SpanRecognizer, candidates: Candidates, settings: Settings) -> float:
     single, overall = settings["label_thresholds"], settings["threshold"]
-    return numpy.array(
-        [pipe.objective.score(single.get(label, overall)) for label in pipe.labels]
-    )
+    scores = [pipe.objective.score(single.get(x, overall)) for x in pipe.labels]
+    return candidates.f1(numpy.array(scores), settings["overlap"])
 
 
 def save_with_settings(
@@ -154,7 +163,7 @@ def _print(
             for settings in (before, now)
         ]
         rows.append((label, *values, n_gold))
-    msg.divider("Thresholds")
+    msg.divider("Settings")
     header = ("Label", "Before", "Now", "Gold spans")
     msg.table(
         [(label, f"{before:.3f}", f"{now:.3f}", n) for label, before, now, n in rows],
@@ -162,3 +171,4 @@ def _print(
         aligns=tuple("lrrr"),
         divider=True,
     )
+    msg.text(f"overlap: {before['overlap']!r} before, {now['overlap']!r} now")

@@ -20,12 +20,14 @@ class Candidates:
     floor (float): The threshold they were found at.
     right (NDArray): Whether each is a gold span. *Shape:* (n,)
     n_gold (NDArray): Gold spans of each label, found or not. *Shape:* (n_labels,)
+    overlap (str): The strictest setting of `overlap` that the gold spans obey.
     """
 
     spans: Spans
     floor: float
     right: Mask
     n_gold: NDArray[numpy.int64]
+    overlap: str
 
     def f1(self, thresholds: Floats, overlap: str) -> float:
         """Micro F1 of what would be predicted with other thresholds.

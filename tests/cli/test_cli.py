@@ -154,6 +154,29 @@ def test_calibrate_leaves_thresholds_that_are_best(folder, tmp_path):
     assert before == now
 
 
+def test_calibrate_forbids_overlap_that_gold_never_has(folder, tmp_path):
+    """A model that finds spans inside others is wrong where gold has none."""
+    inner = ([3, 5, "GPE"], [6, 7, "GPE"])
+    flat = [(t, [s for s in spans if s not in inner]) for t, spans in SENTENCES]
+    flat[0][1].append([6, 7, "GPE"])  # Boston stands alone
+    write_corpus(tmp_path / "raw", flat)
+    run("convert", tmp_path / "raw", tmp_path / "corpus")
+    # Of two spans that overlap the better one stays, here ORG.
+    nlp = spacy.load(folder / "model")
+    nlp.get_pipe("global_pointer").cfg["label_thresholds"] = {"GPE": 0.9}
+    nlp.to_disk(tmp_path / "model")
+    data = tmp_path / "corpus" / "dev.spacy"
+    output = run("calibrate", tmp_path / "model", data, tmp_path / "calibrated")
+    assert "overlap: 'any' before, 'flat' now" in output
+    nlp = spacy.load(tmp_path / "calibrated")
+    assert nlp.get_pipe("global_pointer").cfg["overlap"] == "flat"
+    assert nlp.evaluate(list(Corpus(data)(nlp)))["spans_sc_f"] == 1.0
+    # Where gold nests, nesting stays.
+    nested = folder / "corpus" / "dev.spacy"
+    output = run("calibrate", tmp_path / "model", nested, tmp_path / "nested")
+    assert "overlap: 'any' before, 'any' now" in output
+
+
 def test_calibrate_with_labels_that_a_config_cannot_hold(folder, tmp_path):
     sentences = [(t, [[s, e, f"a={x}"] for s, e, x in spans]) for t, spans in SENTENCES]
     write_corpus(tmp_path / "raw", sentences)

@@ -16,7 +16,7 @@ def make_candidates(seed, n=40, n_labels=3, missed=5, decimals=1):
     scores = numpy.round(rng.normal(size=n) + right, decimals)
     n_gold = numpy.bincount(labels[right], minlength=n_labels) + missed
     spans = Spans(numpy.zeros(n, dtype=int), starts, ends, labels, scores, scores)
-    return Candidates(spans, -5.0, right, n_gold)
+    return Candidates(spans, -5.0, right, n_gold, "any")
 
 
 def f1(candidates, chosen, lowest):

@@ -308,7 +308,7 @@ def test_tokens_may_differ_but_not_the_text():
     gold = make("en", ["New", "York"], [(0, 2, "GPE")], spaces=[True, False])
     predicted = make("en", ["New York"], [(0, 1, "GPE")], spaces=[False])
     assert draw((gold, predicted)).totals["Right"] == 1
-    with pytest.raises(ValueError, match="pair 2 differ.*'New York'.*'Paris '"):
+    with pytest.raises(ValueError, match=r"pair 2 differ.*'New York'.*'Paris '"):
         draw((gold, predicted), (gold, make("en", ["Paris"], [])))
 
 
