@@ -23,13 +23,13 @@ class Errors:
     )
     E006 = "A label must be a string, but {value!r} is of type {type}."
     E007 = (
-        "Component '{name}' cannot read its settings: {reason}. The model folder "
-        "is incomplete or of another version; save the pipeline again."
+        "Component '{name}' cannot be loaded: {reason}. What was saved is incomplete, "
+        "damaged or of another version; save the pipeline again."
     )
     E008 = (
         "The weights of component '{name}' do not fit its labels and widths: "
-        "{reason}. The model folder is incomplete or of another version; save the "
-        "pipeline again."
+        "{reason}. What was saved is incomplete, damaged or of another version; save "
+        "the pipeline again."
     )
     E009 = "{path}, line {line}: {reason}."
     E010 = "No file of the form {name}.jsonl or {name}.jsonl.gz in {path}."

@@ -198,7 +198,7 @@ def _blocks(q: Tensor, k: Tensor, width: int, block: int) -> Tuple[Tensor, Tenso
     n_labels, n_tokens, d = q.shape
     beyond = _ceil_div(width - 1, block)
     n_blocks = _ceil_div(n_tokens, block)
-    heads = F.pad(q, (0, 0, 0, n_blocks * block - n_tokens)).view(-1, block, d)
+    heads = F.pad(q, (0, 0, 0, n_blocks * block - n_tokens)).reshape(-1, block, d)
     tails = k.new_zeros(n_labels * n_blocks + beyond, block, d)
     rows = tails[: n_labels * n_blocks].view(n_labels, -1, d)
     rows[:, :n_tokens] = k

@@ -237,3 +237,12 @@ def test_documents_of_a_batch_do_not_touch(max_length):
         here, beyond = together[:, tokens].split(widths, 2)
         torch.testing.assert_close(here, alone, rtol=1e-12, atol=1e-12)
         assert (beyond == -math.inf).all()
+
+
+@pytest.mark.parametrize("n_tokens", [MIN_BLOCK, 2 * MIN_BLOCK])
+def test_products_take_vectors_of_any_strides_at_full_blocks(n_tokens):
+    """Without padding nothing else makes the vectors contiguous."""
+    q, k = random(2, n_tokens, 3, 4).transpose(1, 2)
+    layout = Layout([n_tokens], 2)
+    expected = band_product(q.contiguous(), k.contiguous(), layout)
+    torch.testing.assert_close(band_product(q, k, layout), expected)

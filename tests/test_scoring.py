@@ -146,6 +146,8 @@ def test_entities_are_scored_where_they_are_written(seed):
     rng = random.Random(seed)
     pairs = [(random_spans(rng, True), random_spans(rng, True)) for _ in range(8)]
     examples = [Example(doc_of([], p), doc_of([], g)) for p, g in pairs]
+    # A reference of which nothing is known is left out.
+    examples.append(Example(doc_of([], [(0, 1, "A")]), doc_of([])))
     check(score(examples, set_ents=True), pairs, attr="ents")
     assert not any(name.startswith("ents") for name in score(examples, set_ents=False))
 
@@ -167,6 +169,8 @@ def test_a_pipeline_trained_on_entities_is_scored_on_them():
 
 
 def test_scores_of_a_stream_are_those_of_a_list():
-    examples = [Example(doc_of(p, []), doc_of(g, [])) for p, g in random_pairs(0)]
-    cfg = {"spans_key": KEY, "set_ents": True}
-    assert span_score(iter(examples), **cfg) == span_score(examples, **cfg)
+    pairs = random_pairs(0, flat_gold=True)
+    examples = [Example(doc_of(p, g), doc_of(g, g)) for p, g in pairs]
+    scores = score(examples, set_ents=True)
+    assert scores["ents_f"] == 1.0
+    assert score(iter(examples), set_ents=True) == scores

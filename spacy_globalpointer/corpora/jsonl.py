@@ -10,7 +10,9 @@ without it they use the tokens of the corpus.
 
 import gzip
 import json
+import zlib
 from pathlib import Path
+from types import NoneType
 from typing import Any, Dict, Iterator, List, Tuple
 
 from spacy.tokens import Doc, Span
@@ -45,9 +47,9 @@ def read_jsonl(path: Path, vocab: Vocab, spans_key: str) -> Iterator[Doc]:
         reason = f"this is no JSON ({error})"
     except UnicodeDecodeError as error:
         reason = f"this is no UTF-8 ({error})"
-    except EOFError as error:
-        reason = f"the file is truncated ({error})"
-    except (gzip.BadGzipFile, _LineError) as error:
+    except (EOFError, OSError, zlib.error) as error:
+        reason = f"the file is damaged or truncated ({error})"
+    except (RecursionError, ValueError) as error:
         reason = str(error)
     else:
         return
@@ -86,7 +88,7 @@ def _validate(record: Any) -> Tuple[List[str], List[Tuple[int, int, str]]]:
         raise _LineError(f"'tokens' must be a list of strings, not {tokens!r:.80}")
     if not isinstance(spans, list):
         raise _LineError(f"'spans' must be a list, not {spans!r:.80}")
-    if not isinstance(record.get("text", ""), str):
+    if not isinstance(record.get("text"), (str, NoneType)):
         raise _LineError(f"'text' must be a string, not {record['text']!r:.80}")
     unique: Dict[Tuple[int, int, str], None] = {}
     for span in spans:
@@ -110,6 +112,8 @@ def _with_text(text: str, tokens: List[str], vocab: Vocab) -> Tuple[Doc, List[in
     offsets = []
     end = 0
     for token in tokens:
+        if token != token.strip():
+            raise _LineError(f"token {token!r} begins or ends with white space")
         start = text.find(token, end)
         if start < 0 or not (text[end:start].isspace() or start == end):
             raise _LineError(f"token {token!r} is not next in the text {text!r:.80}")

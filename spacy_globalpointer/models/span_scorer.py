@@ -12,6 +12,7 @@ from thinc.api import (
     xp2torch,
 )
 from thinc.types import Floats2d
+from torch import nn
 
 from ..lattice import Lattice, Layout
 from ..types import HeadBuilderT, HeadModelT, SpanModelT
@@ -47,12 +48,11 @@ def scorer_of(model: SpanModelT) -> HeadModelT:
 
 
 def init(model: HeadModelT, X: Optional[List[Floats2d]] = None, Y: None = None) -> None:
-    """Build the head. The number of labels is set before, the hidden width is
-    that of X, or set before too."""
+    """Give the layer a new head. The number of labels is set before, the hidden
+    width is that of X, or set before too."""
     if X:
-        model.set_dim("nI", X[0].shape[1])
-    if not model.shims:
-        build_head(model, model.get_dim("nI"), model.get_dim("nO"))
+        model.set_dim("nI", X[0].shape[1], force=True)
+    _set_head(model, model.attrs["build"](model.get_dim("nI"), model.get_dim("nO")))
 
 
 def build_head(model: HeadModelT, width: int, n_labels: int) -> None:
@@ -63,15 +63,19 @@ def build_head(model: HeadModelT, width: int, n_labels: int) -> None:
     """
     model.set_dim("nI", width, force=True)
     model.set_dim("nO", n_labels, force=True)
-    model.shims[:] = [HeadShim(model.attrs["build"](width, n_labels))]
+    _set_head(model, model.attrs["build"](width, n_labels))
 
 
 def resize_head(model: HeadModelT, n_labels: int) -> None:
     """Add labels. The scores of the present ones stay as they are."""
-    # A new shim has a new identity, so that no optimizer applies the moments and
-    # averages of the smaller weights to it.
-    model.shims[:] = [HeadShim(model.shims[0]._model.resized(n_labels))]
     model.set_dim("nO", n_labels, force=True)
+    _set_head(model, model.shims[0]._model.resized(n_labels))
+
+
+def _set_head(model: HeadModelT, head: nn.Module) -> None:
+    # A new shim has a new identity, so that no optimizer applies the moments and
+    # averages of other weights to it.
+    model.shims[:] = [HeadShim(head)]
 
 
 def forward(

@@ -35,10 +35,14 @@ class DroppedGold:
         if len(shown) < N_SHOWN:
             shown.append(f"{span.text!r} ({span.label_}, {len(span)} tokens)")
 
-    def merge(self, other: "DroppedGold") -> None:
+    def add_new(self, other: "DroppedGold") -> "DroppedGold":
+        """Take over the reasons that are not known yet, and give them back."""
+        new = DroppedGold()
         for reason, count in other.counts.items():
-            self.counts[reason] = self.counts.get(reason, 0) + count
-            self.shown.setdefault(reason, other.shown[reason])
+            if reason not in self.counts:
+                new.counts[reason] = self.counts[reason] = count
+                new.shown[reason] = self.shown[reason] = other.shown[reason]
+        return new
 
     def report(self) -> str:
         return " ".join(
@@ -80,7 +84,7 @@ class GoldReader:
 
     def read(self, example: Example, dropped: DroppedGold) -> AlignedGold:
         """Align the gold spans of an example with its predicted document. What
-        begins or ends inside a token there is dropped."""
+        begins or ends inside a token there is dropped, and what has no label."""
         reference = example.reference
         n_tokens = len(example.predicted)
         if not self.is_annotated(reference):
@@ -91,18 +95,22 @@ class GoldReader:
         else:
             gold = list(reference.spans[self.spans_key])
             unknown = numpy.zeros(len(reference), dtype=bool)
-        if _same_tokens(example):
-            spans = [(span.start, span.end, span) for span in gold]
-        else:
-            tokens = _AlignedTokens(example)
+        tokens = None if _same_tokens(example) else _AlignedTokens(example)
+        if tokens is not None:
             unknown = tokens.spread(unknown)
-            spans = []
-            for span in gold:
-                start, end = tokens.align(span.start, span.end)
-                if start < 0:
-                    dropped.add("not on token boundaries", span)
-                else:
-                    spans.append((start, end, span))
+        spans = []
+        for span in gold:
+            start, end = span.start, span.end
+            if start == end:
+                dropped.add("empty", span)
+            elif not span.label:
+                dropped.add("without a label", span)
+            elif tokens is None:
+                spans.append((start, end, span))
+            elif tokens.has_borders(start, end):
+                spans.append((*tokens.align(start, end), span))
+            else:
+                dropped.add("not on token boundaries", span)
         return AlignedGold(spans, unknown if unknown.any() else None)
 
 
@@ -122,14 +130,17 @@ class _AlignedTokens:
         self.back_first, self.back_last = _edges(alignment.x2y)
 
     def align(self, start: int, end: int) -> Tuple[int, int]:
-        """A span on the predicted tokens, (-1, -1) if it is none there."""
+        """A span on the predicted tokens."""
+        return int(self.first[start]), int(self.last[end - 1]) + 1
+
+    def has_borders(self, start: int, end: int) -> bool:
+        """Whether predicted tokens begin and end where a span does."""
         first, last = self.first[start], self.last[end - 1]
-        exact = (
+        return bool(
             min(first, last) >= 0
             and self.back_first[first] == start
             and self.back_last[last] == end - 1
         )
-        return (int(first), int(last) + 1) if exact else (-1, -1)
 
     def spread(self, marked: NDArray[numpy.bool_]) -> NDArray[numpy.bool_]:
         """Predicted tokens that share characters with marked reference tokens."""
@@ -143,7 +154,7 @@ class _AlignedTokens:
 def _edges(alignment: Any) -> Tuple[Ints, Ints]:
     """The first and last token aligned with each token, -1 where there is none."""
     lengths = numpy.asarray(alignment.lengths)
-    tokens = numpy.append(alignment.dataXd, -1)
+    tokens = numpy.append(alignment.data, -1)
     ends = numpy.cumsum(lengths)
     first = numpy.where(lengths > 0, tokens[ends - lengths], -1)
     last = numpy.where(lengths > 0, tokens[ends - 1], -1)
@@ -153,7 +164,7 @@ def _edges(alignment: Any) -> Tuple[Ints, Ints]:
 def usable_cells(
     gold: AlignedGold,
     label_ids: Dict[int, int],
-    max_length: int,
+    max_length: Optional[int],
     dropped: DroppedGold,
 ) -> List[Tuple[int, int, int]]:
     """The cells (label, head, width) of gold spans that have one in the lattice.
@@ -161,14 +172,14 @@ def usable_cells(
     gold (AlignedGold): The gold spans of one example.
     label_ids (Dict[int, int]): Row of each label in the lattice, by the hash of
         its name.
-    max_length (int): Longest candidate, in tokens.
+    max_length (Optional[int]): Longest candidate, in tokens. None: no limit.
     dropped (DroppedGold): Counts the others.
     """
     cells: Dict[Tuple[int, int, int], None] = {}
     for start, end, span in gold.spans:
         if span.label not in label_ids:
             dropped.add("unknown label", span)
-        elif end - start > max_length:
+        elif max_length is not None and end - start > max_length:
             dropped.add(f"longer than max_length = {max_length}", span)
         else:
             cells[label_ids[span.label], start, end - start - 1] = None
@@ -179,7 +190,7 @@ def batch_gold(
     examples: Iterable[Example],
     reader: GoldReader,
     label_ids: Dict[int, int],
-    max_length: int,
+    max_length: Optional[int],
     device: torch.device,
     dropped: DroppedGold,
 ) -> GoldSpans:
@@ -220,13 +231,12 @@ def annotation_found(docs: Iterable[Doc]) -> str:
     found: Dict[str, Dict[str, None]] = {}
     for doc in docs:
         for key, group in doc.spans.items():
-            found.setdefault(f"doc.spans[{key!r}]", {}).update(
-                (span.label_, None) for span in group
-            )
+            for span in group:
+                found.setdefault(f"doc.spans[{key!r}]", {})[span.label_] = None
         for ent in doc.ents:
             found.setdefault("doc.ents", {})[ent.label_] = None
     places = (
-        f"{place} with the labels {', '.join(sorted(labels)) or '(none)'}"
+        f"{place} with the labels {', '.join(sorted(labels))}"
         for place, labels in found.items()
     )
     return f"There is {'; '.join(places)}." if found else ""

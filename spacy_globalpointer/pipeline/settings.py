@@ -1,6 +1,8 @@
 """The settings of a component: which values are allowed, and which of them win
 when a saved component is loaded."""
 
+import math
+from numbers import Integral, Real
 from typing import Any, Callable, Dict, Iterable, Tuple
 
 from ..decoding import OVERLAPS
@@ -10,26 +12,30 @@ from .gold import SOURCES
 Check = Tuple[str, Callable[[Any], bool]]
 
 
-def _is_int(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def _is_number(value: Any, lowest: float, highest: float = math.inf) -> bool:
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    return is_number and lowest <= float(value) <= highest
 
 
-def _is_probability(value: Any) -> bool:
-    return not isinstance(value, (bool, str)) and 0 <= value <= 1
+def _is_count(value: Any) -> bool:
+    return isinstance(value, Integral) and _is_number(value, 1)
 
 
 CHECKS: Dict[str, Check] = {
-    "threshold": ("a probability, 0 to 1", _is_probability),
+    "threshold": ("a probability, 0 to 1", lambda value: _is_number(value, 0, 1)),
     "label_thresholds": (
         "a dictionary from labels to probabilities, 0 to 1",
-        lambda value: all(map(_is_probability, value.values())),
+        lambda value: (
+            isinstance(value, dict)
+            and all(_is_number(single, 0, 1) for single in value.values())
+        ),
     ),
     "max_length": (
         "a number of tokens, 1 or more, or null",
-        lambda value: value is None or (_is_int(value) and value >= 1),
+        lambda value: value is None or _is_count(value),
     ),
-    "max_spans": ("1 or more", lambda value: _is_int(value) and value >= 1),
-    "loss_weight": ("0 or more", lambda value: value >= 0),
+    "max_spans": ("1 or more", _is_count),
+    "loss_weight": ("0 or more", lambda value: _is_number(value, 0)),
     "overlap": (f"one of {OVERLAPS}", lambda value: value in OVERLAPS),
     "gold": (f"one of {SOURCES}", lambda value: value in SOURCES),
 }
@@ -63,7 +69,8 @@ def merge_saved(configured: Dict[str, Any], saved: Dict[str, Any]) -> Dict[str, 
 
     A setting may have been changed after the component was made, so what was
     saved wins over the config; but where the config itself is another than the
-    one the component was saved with, it has been overridden on purpose.
+    one the component was saved with, it has been overridden on purpose. (An
+    override with the very value that the saved config has cannot be seen.)
 
     configured (Dict[str, Any]): Settings from the config, now.
     saved (Dict[str, Any]): All that was saved, with the config's settings of that

@@ -1,11 +1,11 @@
 """The span recogniser, the component behind the factory `global_pointer`."""
 
+import json
 import warnings
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
 import numpy
-import srsly
 from spacy import util
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
@@ -204,6 +204,7 @@ class SpanRecognizer(TrainablePipe):
             "labels": [],
             "width": None,
         }
+        self._measured_length: Optional[int] = None
         self.dropped_gold = DroppedGold()
 
     @property
@@ -236,11 +237,16 @@ class SpanRecognizer(TrainablePipe):
         self.vocab.strings.add(label)
         if self._is_built:
             resize_head(scorer_of(self.model), len(self.labels))
+            self._set_n_labels()
         return 1
 
     @property
     def _is_built(self) -> bool:
         return bool(scorer_of(self.model).shims)
+
+    def _set_n_labels(self) -> None:
+        for layer in (self.model, scorer_of(self.model)):
+            layer.set_dim("nO", len(self.labels), force=True)
 
     def _prepare_model(self) -> None:
         if not self._is_built:
@@ -362,6 +368,7 @@ class SpanRecognizer(TrainablePipe):
             the scores. *Shape:* (n_labels, n_tokens, width)
         """
         validate_examples(examples, "SpanRecognizer.get_loss")
+        check_settings(self.cfg, ["loss_weight"])
         dropped = DroppedGold()
         gold = batch_gold(
             list(examples),
@@ -387,10 +394,9 @@ class SpanRecognizer(TrainablePipe):
 
     def _report(self, dropped: DroppedGold) -> None:
         """Warn of gold that cannot be used, once for each reason."""
-        new = dropped.counts.keys() - self.dropped_gold.counts.keys()
-        if new:
-            self.dropped_gold.merge(dropped)
-            message = Warnings.W001.format(name=self.name, report=dropped.report())
+        new = self.dropped_gold.add_new(dropped)
+        if new.counts:
+            message = Warnings.W001.format(name=self.name, report=new.report())
             warnings.warn(message, stacklevel=2)
 
     def initialize(
@@ -424,17 +430,17 @@ class SpanRecognizer(TrainablePipe):
         if not spans:
             self._explain_no_gold(get_examples)
         check_label_thresholds(self.cfg, self.name)
-        if self.cfg["max_length"] is None:
+        if self.cfg["max_length"] in (None, self._measured_length):
             longest = max((end - start for start, end, _ in spans), default=0)
             self.cfg["max_length"] = longest or DEFAULT_MAX_LENGTH
+            self._measured_length = self.cfg["max_length"]
         for gold in aligned:
             usable_cells(gold, self._label_ids, self.cfg["max_length"], dropped)
         self.dropped_gold = DroppedGold()
         self._report(dropped)
-        scorer = scorer_of(self.model)
-        scorer.set_dim("nO", len(self.labels), force=True)
+        self._set_n_labels()
         self.model.initialize(X=sample or [Doc(self.vocab, words=["x"])])
-        self.cfg["width"] = scorer.get_dim("nI")
+        self.cfg["width"] = scorer_of(self.model).get_dim("nI")
 
     def _explain_no_gold(self, get_examples: Callable[[], Iterable[Example]]) -> None:
         """Raise an error if there is nothing to learn: no label, or annotation in
@@ -459,7 +465,7 @@ class SpanRecognizer(TrainablePipe):
         RETURNS (bytes): The serialized component.
         """
         fields = {
-            "cfg": lambda: srsly.json_dumps(self._saved_cfg()),
+            "cfg": self._dump_cfg,
             "vocab": lambda: self.vocab.to_bytes(exclude=exclude),
             "model": self.model.to_bytes,
         }
@@ -475,7 +481,7 @@ class SpanRecognizer(TrainablePipe):
         RETURNS (SpanRecognizer): The component itself.
         """
         fields = {
-            "cfg": lambda data: self._load_cfg(srsly.json_loads(data)),
+            "cfg": self._load_cfg,
             "vocab": lambda data: self.vocab.from_bytes(data, exclude=exclude),
             "model": self._load_weights,
         }
@@ -489,7 +495,7 @@ class SpanRecognizer(TrainablePipe):
         exclude (Iterable[str]): Fields to leave out: "cfg", "vocab", "model".
         """
         fields = {
-            "cfg": lambda p: srsly.write_json(p, self._saved_cfg()),
+            "cfg": lambda p: p.write_bytes(self._dump_cfg()),
             "vocab": lambda p: self.vocab.to_disk(p, exclude=exclude),
             "model": lambda p: p.write_bytes(self.model.to_bytes()),
         }
@@ -505,24 +511,32 @@ class SpanRecognizer(TrainablePipe):
         RETURNS (SpanRecognizer): The component itself.
         """
         fields = {
-            "cfg": lambda p: self._load_cfg(srsly.json_loads(_read(p, Errors.E007))),
+            "cfg": lambda p: self._load_cfg(self._read(p)),
             "vocab": lambda p: self.vocab.from_disk(p, exclude=exclude),
-            "model": lambda p: self._load_weights(_read(p, Errors.E008)),
+            "model": lambda p: self._load_weights(self._read(p)),
         }
         util.from_disk(path, fields, exclude)
         return self
 
-    def _saved_cfg(self) -> Dict[str, Any]:
-        return {**self.cfg, "configured": self._configured}
+    def _dump_cfg(self) -> bytes:
+        # Not with srsly, which does not give every float back as it was.
+        saved = {**self.cfg, "configured": self._configured}
+        return json.dumps(saved, indent=2).encode("utf8")
 
-    def _load_cfg(self, saved: Dict[str, Any]) -> None:
+    def _load_cfg(self, data: bytes) -> None:
         """Take over settings, and build the head that the weights go into."""
-        self.cfg.update(merge_saved(self._configured, saved))
-        check_settings(self.cfg)
-        check_label_thresholds(self.cfg, self.name)
-        if self.cfg["width"] is not None:
-            scorer = scorer_of(self.model)
-            build_head(scorer, self.cfg["width"], len(self.labels))
+        try:
+            cfg = merge_saved(self._configured, json.loads(data))
+            width, labels = cfg["width"], cfg["labels"]
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            message = Errors.E007.format(name=self.name, reason=repr(error))
+            raise ValueError(message) from error
+        check_settings(cfg)
+        check_label_thresholds(cfg, self.name)
+        self.cfg.update(cfg)
+        if width is not None:
+            build_head(scorer_of(self.model), width, len(labels))
+            self._set_n_labels()
 
     def _load_weights(self, data: bytes) -> None:
         try:
@@ -530,6 +544,13 @@ class SpanRecognizer(TrainablePipe):
         except (AttributeError, IndexError, RuntimeError, ValueError) as error:
             message = Errors.E008.format(name=self.name, reason=error)
             raise ValueError(message) from error
+
+    def _read(self, path: Path) -> bytes:
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            message = Errors.E007.format(name=self.name, reason=error)
+            raise FileNotFoundError(message) from error
 
 
 def _taken(doc: Doc) -> Mask:
@@ -543,12 +564,3 @@ def _blocked(doc: Doc) -> List[Span]:
     """Tokens blocked from being in an entity: they begin one that has no type."""
     iob, ent_type = doc.to_array(["ENT_IOB", "ENT_TYPE"]).T
     return [doc[i : i + 1] for i in numpy.flatnonzero((iob == 3) & (ent_type == 0))]
-
-
-def _read(path: Path, message: str) -> bytes:
-    """The content of a file of a saved component."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        message = message.format(name=path.parent.name, reason=error)
-        raise FileNotFoundError(message) from error
