@@ -9,18 +9,19 @@ import numpy
 from spacy import util
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
-from spacy.tokens import Doc, Span, SpanGroup
+from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Config, Optimizer
 from torch import Tensor
 
-from ..decoding import Mask, Spans, best_flat, decode
+from ..decoding import decode
 from ..errors import Errors, Warnings
 from ..lattice import Lattice, Layout
 from ..models.span_scorer import build_head, resize_head, scorer_of
 from ..objectives import Objective
 from ..types import SpanModelT
+from .annotations import write_ents, write_spans
 from .gold import (
     DroppedGold,
     GoldReader,
@@ -283,31 +284,15 @@ class SpanRecognizer(TrainablePipe):
         )
         rank = numpy.argsort(numpy.argsort(self.labels))
         spans = spans[numpy.lexsort((rank[spans.labels], spans.ends, spans.starts))]
-        probabilities = self.objective.probability(Tensor(spans.scores)).numpy()
-        ids = [self.vocab.strings.add(label) for label in self.labels]
-        borders = numpy.searchsorted(spans.docs, range(len(docs) + 1)).tolist()
-        offsets = numpy.cumsum([0, *lattice.layout.lengths])[spans.docs]
-        starts = (spans.starts - offsets).tolist()
-        ends = (spans.ends - offsets).tolist()
-        labels = [ids[label] for label in spans.labels.tolist()]
-        is_ent = self._choose_ents(docs, spans)
-        for doc, first, last in zip(docs, borders, borders[1:]):
-            found = [
-                Span(doc, start, end, label=label)
-                for start, end, label in zip(
-                    starts[first:last], ends[first:last], labels[first:last]
-                )
-            ]
-            doc.spans[self.key] = SpanGroup(
-                doc,
-                name=self.key,
-                attrs={"scores": probabilities[first:last]},
-                spans=found,
-            )
-            if self.cfg["set_ents"]:
-                flags = is_ent[first:last].tolist()
-                ents = [span for span, flag in zip(found, flags) if flag]
-                self._set_ents(doc, ents)
+        written = write_spans(
+            docs,
+            spans,
+            spans_key=self.key,
+            labels=self.labels,
+            probabilities=self.objective.probability(Tensor(spans.scores)).numpy(),
+        )
+        if self.cfg["set_ents"]:
+            write_ents(docs, spans, written, overwrite=self.cfg["overwrite_ents"])
 
     def _score_thresholds(self) -> List[float]:
         """The threshold of each label, as a score."""
@@ -318,25 +303,6 @@ class SpanRecognizer(TrainablePipe):
             self.objective.score(single.get(label, self.cfg["threshold"]))
             for label in self.labels
         ]
-
-    def _choose_ents(self, docs: Sequence[Doc], spans: Spans) -> Mask:
-        """The best spans that overlap neither each other nor kept entities."""
-        free = numpy.ones(len(spans), dtype=bool)
-        if not self.cfg["overwrite_ents"] and self.cfg["set_ents"]:
-            taken = numpy.concatenate([_taken(doc) for doc in docs])
-            if taken.any():
-                before = numpy.concatenate(([0], numpy.cumsum(taken)))
-                free = before[spans.starts] == before[spans.ends]
-        candidates = numpy.flatnonzero(free)
-        rest = spans[candidates]
-        free[candidates] = best_flat(rest.starts, rest.ends, rest.margins)
-        return free
-
-    def _set_ents(self, doc: Doc, ents: List[Span]) -> None:
-        if self.cfg["overwrite_ents"] or not doc.has_annotation("ENT_IOB"):
-            doc.set_ents(ents)
-        else:
-            doc.set_ents([*doc.ents, *ents], blocked=_blocked(doc))
 
     def update(
         self,
@@ -551,16 +517,3 @@ class SpanRecognizer(TrainablePipe):
         except OSError as error:
             message = Errors.E007.format(name=self.name, reason=error)
             raise FileNotFoundError(message) from error
-
-
-def _taken(doc: Doc) -> Mask:
-    """Tokens that are in an entity, or blocked from being in one."""
-    iob = doc.to_array("ENT_IOB")
-    taken: Mask = (iob == 1) | (iob == 3)
-    return taken
-
-
-def _blocked(doc: Doc) -> List[Span]:
-    """Tokens blocked from being in an entity: they begin one that has no type."""
-    iob, ent_type = doc.to_array(["ENT_IOB", "ENT_TYPE"]).T
-    return [doc[i : i + 1] for i in numpy.flatnonzero((iob == 3) & (ent_type == 0))]
