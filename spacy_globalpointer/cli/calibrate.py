@@ -52,7 +52,7 @@ def calibrate_cli(
     kept from it too (the setting `overlap`). Nothing is taken that lowers F1.
     """
     nlp, pipe = load(model, component, gpu_id)
-    examples = read(nlp, data)
+    examples = read(nlp, pipe, data)
     before = {key: pipe.cfg[key] for key in CHOSEN}
     # At a threshold that lets next to nothing out, the candidates are predictions.
     pipe.cfg.update(threshold=FLOOR, label_thresholds={}, overlap="any")

@@ -51,9 +51,17 @@ def find_component(nlp: Language, name: Optional[str]) -> SpanRecognizer:
     raise SystemExit(1)
 
 
-def read(nlp: Language, path: Path, limit: int = 0) -> List[Example]:
-    """Read annotated documents."""
-    return list(Corpus(path, limit=limit)(nlp))
+def read(
+    nlp: Language, pipe: SpanRecognizer, path: Path, limit: int = 0
+) -> List[Example]:
+    """Read annotated documents, with the gold spans under the component's key also
+    where it learns them from doc.ents."""
+    examples = list(Corpus(path, limit=limit)(nlp))
+    if pipe.cfg["gold"] == "ents":
+        for example in examples:
+            if example.reference.has_annotation("ENT_IOB"):
+                example.reference.spans[pipe.key] = list(example.reference.ents)
+    return examples
 
 
 def predict(nlp: Language, examples: Iterable[Example], title: str) -> None:

@@ -24,7 +24,7 @@ def evaluate_cli(
 ) -> None:
     """Score the spans of a pipeline strictly: offsets and label must agree."""
     nlp, pipe = load(model, component, gpu_id)
-    examples = read(nlp, data)
+    examples = read(nlp, pipe, data)
     n_words = sum(len(example.predicted) for example in examples)
     start = default_timer()
     predict(nlp, examples, "Predicting")

@@ -119,6 +119,24 @@ def test_evaluate_agrees_with_spacy(folder, tmp_path):
     assert f"{100 * metrics['micro']['f']:.2f}" in output
 
 
+def test_a_component_that_learnt_from_entities_is_scored_on_them(folder, tmp_path):
+    """Its test data has no spans, only entities, the outermost gold spans."""
+    nlp = spacy.load(folder / "model")
+    nlp.get_pipe("global_pointer").cfg.update(gold="ents", overlap="flat")
+    nlp.to_disk(tmp_path / "model")
+    docs = read(folder / "corpus" / "test.spacy")
+    for doc in docs:
+        doc.spans.clear()
+    data = tmp_path / "ents.spacy"
+    DocBin(docs=docs).to_disk(data)
+    run("evaluate", tmp_path / "model", data, "-o", tmp_path / "m.json")
+    metrics = srsly.read_json(tmp_path / "m.json")
+    assert metrics["micro"] == pytest.approx(metrics["flat"])
+    assert sum(scores["gold"] for scores in metrics["per_label"].values()) == 5
+    run("visualize", tmp_path / "model", data, tmp_path / "page.html")
+    assert "not annotated" not in (tmp_path / "page.html").read_text(encoding="utf8")
+
+
 def test_calibrate_finds_thresholds_that_recover_f1(folder, tmp_path):
     """A model made far too strict is right again on the data it is calibrated on."""
     nlp = spacy.load(folder / "model")
