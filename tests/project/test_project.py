@@ -47,16 +47,15 @@ def ignore_made(folder, names):
 
 @pytest.mark.slow
 def test_all_runs_then_skips_what_has_not_changed(project):
-    short = [
-        "--vars.train_args",
-        "--training.max_epochs 3 --training.eval_frequency 10",
-    ]
+    # Weasel takes a value that begins with "--" for the next option.
+    train_args = " --training.max_epochs 3 --training.eval_frequency 10"
+    short = ["--vars.train_args", train_args]
     first = run("project", "run", "all", project, *short)
     assert "nothing changed" not in first
     metrics = srsly.read_json(project / "metrics" / "demo-tok2vec.json")
     assert metrics["documents"] == 20
     assert 0 < metrics["micro"]["f"] <= 1
-    assert metrics["label_thresholds"].keys() >= metrics["per_label"].keys()
+    assert 0 < metrics["threshold"] < 1
     page = (project / "pages" / "demo-tok2vec.html").read_text(encoding="utf8")
     assert page.count("<h2") == 20
 
