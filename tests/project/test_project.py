@@ -60,8 +60,8 @@ def test_all_runs_then_skips_what_has_not_changed(project):
     assert page.count("<h2") == 20
 
     second = run("project", "run", "all", project, *short)
-    steps = ["demo", "corpus", "check-config", "train", "calibrate", "evaluate"]
-    for step in [*steps, "visualize"]:
+    # check-config makes no file, so it runs each time.
+    for step in ["demo", "corpus", "train", "calibrate", "evaluate", "visualize"]:
         assert f"Skipping '{step}': nothing changed" in second
 
     # Another grammar is another demo, so all that is made from it is made again.
