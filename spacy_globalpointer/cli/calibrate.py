@@ -95,8 +95,8 @@ def _candidates(pipe: SpanRecognizer, examples: List[Example]) -> Candidates:
         offset += len(example.predicted)
     docs, starts, ends, labels = numpy.array(found, dtype=int).reshape(-1, 4).T
     gold_starts, gold_ends, gold_labels = numpy.array(gold, dtype=int).reshape(-1, 3).T
-    # Single precision rounds high probabilities to 1.
-    p = numpy.clip(numpy.concatenate([*probabilities, []]), FLOOR, 1 - 1e-7)
+    # Probabilities may be rounded to 1 all the same.
+    p = numpy.clip(numpy.concatenate([*probabilities, []]), FLOOR, 1 - 1e-15)
     scores = numpy.array([pipe.objective.score(value) for value in p.tolist()])
     return Candidates(
         spans=Spans(docs, starts, ends, labels, scores, scores),

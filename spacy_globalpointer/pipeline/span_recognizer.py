@@ -13,7 +13,7 @@ from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Config, Optimizer
-from torch import Tensor
+from torch import Tensor, from_numpy
 
 from ..decoding import decode
 from ..errors import Errors, Warnings
@@ -289,7 +289,8 @@ class SpanRecognizer(TrainablePipe):
             spans,
             spans_key=self.key,
             labels=self.labels,
-            probabilities=self.objective.probability(Tensor(spans.scores)).numpy(),
+            # In float64: float32 rounds the probabilities of sure spans to one.
+            probabilities=self.objective.probability(from_numpy(spans.scores)).numpy(),
         )
         if self.cfg["set_ents"]:
             write_ents(docs, spans, written, overwrite=self.cfg["overwrite_ents"])
