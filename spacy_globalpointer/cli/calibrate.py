@@ -1,5 +1,6 @@
 """Thresholds chosen on held-out data."""
 
+import shutil
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
@@ -150,6 +151,9 @@ def save_with_settings(
     changed = util.load_model_from_config(config, meta=nlp.meta)
     changed.from_disk(nlp.path)
     changed.get_pipe(name).cfg.update(settings)
+    if (output / "meta.json").exists():
+        # Of another pipeline there, files would be left over or in the way.
+        shutil.rmtree(output)
     changed.to_disk(output)
 
 

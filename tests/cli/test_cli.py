@@ -214,6 +214,14 @@ def test_calibrate_with_labels_that_a_config_cannot_hold(folder, tmp_path):
     assert nlp.evaluate(list(Corpus(data)(nlp)))["spans_sc_f"] == 1.0
 
 
+def test_calibrate_replaces_another_pipeline(folder, tmp_path):
+    """The tokenizer of Chinese is saved as a folder, that of English as a file."""
+    spacy.blank("zh").to_disk(tmp_path / "out")
+    data = folder / "corpus" / "dev.spacy"
+    run("calibrate", folder / "model", data, tmp_path / "out")
+    assert spacy.load(tmp_path / "out").lang == "en"
+
+
 def test_calibrate_without_annotation_says_where_there_is_some(folder, tmp_path):
     run("convert", folder / "raw", tmp_path / "corpus", "--spans-key", "other")
     data = tmp_path / "corpus" / "dev.spacy"
