@@ -63,7 +63,10 @@ def calibrate_cli(
         found = annotation_found(example.reference for example in examples)
         msg.fail(Errors.E012.format(path=data, key=pipe.key, found=found), exits=1)
     choices = [before, *_choices(pipe, candidates, before, strength)]
-    f1 = [_f1(pipe, candidates, choice) for choice in choices]
+    f1 = [
+        candidates.f1(numpy.array(pipe.to_scores(choice)), choice["overlap"])
+        for choice in choices
+    ]
     best = int(numpy.argmax(f1))
     save_with_settings(nlp, pipe.name, choices[best], output)
     _print(pipe, candidates, before, choices[best])
@@ -124,12 +127,6 @@ def _choices(
         for overlap in dict.fromkeys((before["overlap"], candidates.overlap))
         for threshold, single in zip((before["threshold"], first, first), thresholds)
     ]
-
-
-def _f1(pipe: SpanRecognizer, candidates: Candidates, settings: Settings) -> float:
-    single, overall = settings["label_thresholds"], settings["threshold"]
-    scores = [pipe.objective.score(single.get(x, overall)) for x in pipe.labels]
-    return candidates.f1(numpy.array(scores), settings["overlap"])
 
 
 def save_with_settings(

@@ -50,9 +50,8 @@ def scorer_of(model: SpanModelT) -> HeadModelT:
 def init(model: HeadModelT, X: Optional[List[Floats2d]] = None, Y: None = None) -> None:
     """Give the layer a new head. The number of labels is set before, the hidden
     width is that of X, or set before too."""
-    if X:
-        model.set_dim("nI", X[0].shape[1], force=True)
-    _set_head(model, model.attrs["build"](model.get_dim("nI"), model.get_dim("nO")))
+    width = X[0].shape[1] if X else model.get_dim("nI")
+    build_head(model, width, model.get_dim("nO"))
 
 
 def build_head(model: HeadModelT, width: int, n_labels: int) -> None:

@@ -296,14 +296,18 @@ class SpanRecognizer(TrainablePipe):
             write_ents(docs, spans, written, overwrite=self.cfg["overwrite_ents"])
 
     def _score_thresholds(self) -> List[float]:
-        """The threshold of each label, as a score."""
         check_settings(self.cfg, ["threshold", "label_thresholds"])
         check_label_thresholds(self.cfg, self.name)
-        single = self.cfg["label_thresholds"]
-        return [
-            self.objective.score(single.get(label, self.cfg["threshold"]))
-            for label in self.labels
-        ]
+        return self.to_scores(self.cfg)
+
+    def to_scores(self, settings: Dict[str, Any]) -> List[float]:
+        """Thresholds as scores.
+
+        settings (Dict[str, Any]): With "threshold" and "label_thresholds".
+        RETURNS (List[float]): Lowest score that is kept, for each label.
+        """
+        single, overall = settings["label_thresholds"], settings["threshold"]
+        return [self.objective.score(single.get(x, overall)) for x in self.labels]
 
     def update(
         self,
