@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from ..lattice import Lattice, Layout, band_product, band_sum
+from ..lattice import Lattice, Layout, band_sum
 from .global_pointer import copy_rows
-from .rotary import rotate, rotations
+from .rotary_band import rotary_band
 
 FEATURES = ("hidden", "projected")
 
@@ -57,12 +57,8 @@ class EfficientGlobalPointer(nn.Module):
         projected = self.projection(hidden)
         features = hidden if self.features == "hidden" else projected
         head, tail = self.labeller(features).unflatten(1, (-1, 2)).permute(2, 1, 0)
-        qk = projected.unflatten(1, (2, self.head_width)).transpose(0, 1)
-        if self.rope:
-            rotation = rotations(layout.positions, self.head_width, qk.dtype)
-            qk = rotate(qk, rotation)
-        q, k = qk.unsqueeze(1)
-        (pair,) = band_product(q, k, layout, self.head_width**-0.5)
+        qk = projected.unflatten(1, (1, 2, self.head_width))
+        (pair,) = rotary_band(qk, layout, self.rope)
         return Lattice(band_sum(pair, head, tail), layout)
 
     @torch.no_grad()

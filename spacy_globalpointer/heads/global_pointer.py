@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from ..lattice import Lattice, Layout, band_product
-from .rotary import rotate, rotations
+from ..lattice import Lattice, Layout
+from .rotary_band import linear_rotary_band
 
 
 class GlobalPointer(nn.Module):
@@ -36,13 +36,12 @@ class GlobalPointer(nn.Module):
         layout (Layout): Where the candidates stand.
         RETURNS (Lattice): Scores of shape (n_labels, n_tokens, layout.width).
         """
-        projected = self.projection(self.dropout(hidden))
-        qk = projected.unflatten(1, (-1, 2, self.head_width)).permute(2, 1, 0, 3)
-        if self.rope:
-            rotation = rotations(layout.positions, self.head_width, qk.dtype)
-            qk = rotate(qk, rotation)
-        q, k = qk
-        scores = band_product(q, k, layout, self.head_width**-0.5)
+        weight, bias = (
+            x.unflatten(0, (-1, 2, self.head_width))
+            for x in (self.projection.weight, self.projection.bias)
+        )
+        hidden = self.dropout(hidden)
+        scores = linear_rotary_band(hidden, weight, bias, layout, self.rope)
         return Lattice(scores, layout)
 
     @torch.no_grad()
