@@ -1,0 +1,149 @@
+"""Time and peak memory of a whole pipeline on ever longer documents."""
+
+import random
+from typing import Any, Dict, List
+
+import matplotlib
+import measure
+import numpy
+import spacy
+import typer
+from measure import RESULTS, Stopwatch
+from spacy.language import Language
+from spacy.tokens import Doc, Span
+from spacy.training import Example
+from spacy.util import fix_random_seed
+from systems import KEY, build
+from tqdm import tqdm
+from wasabi import msg
+
+matplotlib.use("agg")
+from matplotlib import pyplot as plt
+
+SYSTEMS = ("encoder alone", "GlobalPointer", "EfficientGlobalPointer")
+LENGTHS = [2**i for i in range(6, 18)]
+N_WORDS = 5000
+# Predicted spans a token, as in GENIA.
+DENSITY = 0.1
+# Tokens of a timed round, at least.
+ROUND = 2**12
+
+
+def make_doc(nlp: Language, n_tokens: int, seed: int = 0) -> Doc:
+    generator = random.Random(seed)
+    words = [f"w{generator.randrange(N_WORDS)}" for _ in range(n_tokens)]
+    return Doc(nlp.vocab, words=words)
+
+
+def make_pipeline(system: str, n_labels: int, max_length: int) -> Language:
+    """A pipeline with random weights that finds as many spans as a trained one."""
+    nlp = build(system, "en", spacy.blank("en").vocab)
+    if nlp.has_pipe("global_pointer"):
+        nlp.get_pipe("global_pointer").cfg["max_length"] = max_length
+    gold = make_doc(nlp, 64)
+    gold.spans[KEY] = [Span(gold, i, i + 1, label=f"L{i}") for i in range(n_labels)]
+    fix_random_seed(0)
+    nlp.initialize(lambda: [Example(gold.copy(), gold)])
+    if nlp.has_pipe("global_pointer"):
+        _set_threshold(nlp)
+    return nlp
+
+
+def _set_threshold(nlp: Language) -> None:
+    component = nlp.get_pipe("global_pointer")
+    with nlp.select_pipes(enable="tok2vec"):
+        doc = nlp(make_doc(nlp, 4096, seed=1))
+    scores = component.predict([doc]).scores.numpy()
+    lowest = numpy.partition(scores, -int(DENSITY * len(doc)), axis=None)
+    score = float(lowest[-int(DENSITY * len(doc))])
+    component.cfg["threshold"] = float(1 / (1 + numpy.exp(-score)))
+    component.cfg["max_spans"] = 2**30
+
+
+def memory(system: str, n_labels: int, max_length: int, n_tokens: int) -> List[int]:
+    """Peak memory, in bytes: above the loaded pipeline, and of the whole process."""
+    nlp = make_pipeline(system, n_labels, max_length)
+    doc = make_doc(nlp, n_tokens)
+    nlp(make_doc(nlp, 16))
+    above = measure.peak_memory(lambda: nlp(doc))
+    return [above, measure.resident_peak()]
+
+
+def main(
+    lengths: str = typer.Option(
+        ",".join(map(str, LENGTHS)), help="Tokens of a document"
+    ),
+    labels: int = typer.Option(5, help="Number of labels"),
+    max_length: int = typer.Option(32, help="Longest span"),
+    rounds: int = typer.Option(5, help="Timed rounds; medians are reported"),
+    name: str = typer.Option("growth", help="Name of the files under results/"),
+) -> None:
+    """Time and peak memory per token of prediction, one document at a time."""
+    pipelines = {x: make_pipeline(x, labels, max_length) for x in SYSTEMS}
+    rows: List[Dict[str, Any]] = [
+        {"system": system, "length": int(length), "times": []}
+        for length in lengths.split(",")
+        for system in SYSTEMS
+    ]
+    for i in tqdm(range(rounds + 1), desc="rounds", leave=False):
+        for row in rows:
+            nlp = pipelines[row["system"]]
+            n_docs = max(ROUND // row["length"], 1)
+            docs = [make_doc(nlp, row["length"], seed) for seed in range(n_docs)]
+            watch = Stopwatch()
+            with watch:
+                for doc in docs:
+                    nlp(doc)
+            if i:
+                row["times"].append(watch.total)
+    for row in tqdm(rows, desc="memory", leave=False):
+        length = row["length"]
+        n_tokens = length * max(ROUND // length, 1)
+        time = measure.medians(row.pop("times"))
+        row["us_per_token"] = time.wall / n_tokens * 1e6
+        row["cpu_us_per_token"] = time.cpu / n_tokens * 1e6
+        above, whole = measure.in_process(
+            memory, row["system"], labels, max_length, length
+        )
+        row["bytes_per_token"], row["peak_bytes"] = above / length, whole
+    settings = {"labels": labels, "max_length": max_length, "rounds": rounds}
+    path = measure.write_results(name, settings, rows)
+    header = ("System", "Tokens", "us a token", "CPU us", "KB a token", "Process MB")
+    table = [
+        (
+            row["system"],
+            row["length"],
+            f"{row['us_per_token']:.1f}",
+            f"{row['cpu_us_per_token']:.1f}",
+            f"{row['bytes_per_token'] / 1e3:.1f}",
+            f"{row['peak_bytes'] / 1e6:.0f}",
+        )
+        for row in rows
+    ]
+    msg.table(table, header=header, divider=True, aligns=tuple("lrrrrr"))
+    _plot(rows, name)
+    msg.good(f"Wrote {path} and {path.with_suffix('.svg')}")
+
+
+def _plot(rows: List[Dict[str, Any]], name: str) -> None:
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.5))
+    panels = (
+        ("us_per_token", "microseconds a token"),
+        ("bytes_per_token", "bytes a token"),
+    )
+    for system in SYSTEMS:
+        own = [row for row in rows if row["system"] == system]
+        for axis, (key, title) in zip(axes, panels):
+            x, y = [row["length"] for row in own], [row[key] for row in own]
+            axis.plot(x, y, marker="o", label=system)
+            axis.set(xscale="log", title=title, xlabel="tokens a document")
+    for axis in axes:
+        axis.set_ylim(bottom=0)
+    axes[0].legend()
+    figure.tight_layout()
+    figure.savefig(RESULTS / f"{name}.svg", metadata={"Date": None})
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    typer.run(main)

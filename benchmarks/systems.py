@@ -1,0 +1,89 @@
+"""The systems that are compared, all on the same encoder."""
+
+from typing import Any, Dict
+
+import spacy
+from spacy.language import Language
+from spacy.vocab import Vocab
+
+KEY = "sc"
+
+TOK2VEC = {
+    "@architectures": "spacy.Tok2Vec.v2",
+    "embed": {
+        "@architectures": "spacy.MultiHashEmbed.v2",
+        "width": 96,
+        "attrs": ["NORM", "PREFIX", "SUFFIX", "SHAPE"],
+        "rows": [5000, 1000, 2500, 2500],
+        "include_static_vectors": False,
+    },
+    "encode": {
+        "@architectures": "spacy.MaxoutWindowEncoder.v2",
+        "width": 96,
+        "depth": 4,
+        "window_size": 1,
+        "maxout_pieces": 3,
+    },
+}
+LISTENER = {"@architectures": "spacy.Tok2VecListener.v1", "width": 96, "upstream": "*"}
+LOGISTIC = {"@layers": "spacy.LinearLogistic.v1"}
+N_GRAMS = {"@misc": "spacy.ngram_range_suggester.v1", "min_size": 1, "max_size": 16}
+PRESET = {"@misc": "spacy.preset_spans_suggester.v1", "spans_key": KEY}
+
+
+def _global_pointer(architecture: str) -> Dict[str, Any]:
+    name = f"spacy_globalpointer.{architecture}.v1"
+    return {"model": {"@architectures": name, "tok2vec": LISTENER}}
+
+
+def _spancat(scorer: Dict[str, Any], suggester: Dict[str, Any]) -> Dict[str, Any]:
+    model = {
+        "@architectures": "spacy.SpanCategorizer.v1",
+        "tok2vec": LISTENER,
+        "reducer": {"@layers": "spacy.mean_max_reducer.v1", "hidden_size": 128},
+        "scorer": scorer,
+    }
+    return {"spans_key": KEY, "model": model, "suggester": suggester}
+
+
+NER = {
+    "@architectures": "spacy.TransitionBasedParser.v2",
+    "state_type": "ner",
+    "extra_state_tokens": False,
+    "hidden_width": 64,
+    "maxout_pieces": 2,
+    "use_upper": True,
+    "tok2vec": LISTENER,
+}
+SPAN_FINDER = {
+    "@architectures": "spacy.SpanFinder.v1",
+    "scorer": {**LOGISTIC, "nO": 2},
+    "tok2vec": LISTENER,
+}
+
+# Components behind the encoder, and their configs.
+SYSTEMS: Dict[str, Dict[str, Dict[str, Any]]] = {
+    "encoder alone": {},
+    "GlobalPointer": {"global_pointer": _global_pointer("GlobalPointer")},
+    "EfficientGlobalPointer": {
+        "global_pointer": _global_pointer("EfficientGlobalPointer")
+    },
+    "ner": {"ner": {"model": NER}},
+    "spancat": {"spancat": _spancat(LOGISTIC, N_GRAMS)},
+    "spancat_singlelabel": {
+        "spancat_singlelabel": _spancat({"@layers": "Softmax.v2"}, N_GRAMS)
+    },
+    "span_finder + spancat": {
+        "span_finder": {"spans_key": KEY, "model": SPAN_FINDER},
+        "spancat": _spancat(LOGISTIC, PRESET),
+    },
+}
+
+
+def build(system: str, lang: str, vocab: Vocab) -> Language:
+    """A pipeline, not initialised."""
+    nlp = spacy.blank(lang, vocab=vocab)
+    nlp.add_pipe("tok2vec", config={"model": TOK2VEC})
+    for factory, config in SYSTEMS[system].items():
+        nlp.add_pipe(factory, config=config)
+    return nlp
