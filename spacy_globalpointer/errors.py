@@ -45,9 +45,8 @@ class Errors:
     )
     E031 = (
         "Component '{name}' has no thresholds to choose: it predicts the best "
-        "sequence of tags as a whole."
+        "sequence of tags as a whole. Name another component with --component."
     )
-    E032 = "Component '{name}' cannot be cut out: the pipeline in {path} has {names}."
 
 
 class Warnings:
