@@ -21,8 +21,8 @@ from ..decoding import Floats, Ints
 from ..tagging import GoldTags, Lengths, TagScheme, TagScores
 
 # A score further than this below the highest one of its token, or of all
-# transitions, counts as that far below. So no product of exponentials leaves the
-# range of float64, and what is lost has a probability below e ** -50.
+# transitions, counts as that far below, so that no product of exponentials leaves
+# the range of float64. Scores as far apart as that come from heads that diverge.
 LOWEST_EMISSION = -150.0
 LOWEST_TRANSITION = -100.0
 
@@ -160,49 +160,34 @@ def crf_loss(
     lengths = numpy.asarray(scores.lengths, dtype=numpy.int64)
     docs = numpy.repeat(numpy.arange(len(lengths)), lengths)
     n_known = numpy.bincount(docs, ~gold.unknown, minlength=len(lengths))
-    is_used = n_known > 0
-    if not is_used.any():
+    annotated = numpy.flatnonzero(n_known)
+    n_docs = len(annotated)
+    if not n_docs:
         return scores.emissions.new_zeros(()), scores.zeros()
-    # Documents with unknown tokens come a second time, with the tags allowed there:
-    # the weight of all paths against the weight of those.
-    is_partial = is_used & (n_known < lengths)
-    used, again = (numpy.flatnonzero(mask[docs]) for mask in (is_used, is_partial))
-    rows = torch.from_numpy(numpy.concatenate((used, again))).to(device)
-    emissions = scores.emissions.double()
-    chains = emissions[rows]
-    if len(again):
-        excluded = torch.from_numpy(~gold.allowed(scheme)[again]).to(device)
-        chains[len(used) :].masked_fill_(excluded, -torch.inf)
-    steps = _Steps(numpy.concatenate((lengths[is_used], lengths[is_partial])))
+    # Each document comes twice: once with all tags, and once with those allowed.
+    tokens = numpy.flatnonzero(n_known[docs])
+    rows = torch.from_numpy(tokens).to(device).repeat(2)
+    excluded = torch.from_numpy(~gold.allowed(scheme)[tokens]).to(device)
+    chains = scores.emissions[rows]
+    chains[len(tokens) :].masked_fill_(excluded, -torch.inf)
+    steps = _Steps(numpy.tile(lengths[annotated], 2))
     messages = _pass_messages(
         TagScores(chains, scores.transitions, scores.borders, steps.lengths), steps
     )
-    n_docs = int(is_used.sum())
-    log_z = messages.log_z
-    loss = log_z[:n_docs].sum() - log_z[n_docs:].sum()
-    signs = torch.ones(len(rows), dtype=torch.float64, device=device)
-    signs[len(used) :] = -1.0
+    loss = messages.log_z[:n_docs].sum() - messages.log_z[n_docs:].sum()
+    # The gradient: how often a tag, or a pair of tags, is expected among all paths,
+    # less how often among those allowed.
+    signs = messages.forward.new_full((len(rows),), 1 / n_docs)
+    signs[len(tokens) :] *= -1
     expected = messages.marginals.mul_(signs.unsqueeze(1))
     seconds = torch.from_numpy(steps.seconds).to(device)
-    d_transitions = messages.pairs(seconds, signs[seconds])
-    d_borders = torch.stack([expected[edge].sum(0) for edge in steps.edges])
-    d_emissions = torch.zeros_like(emissions).index_add_(0, rows, expected)
-    # The one gold path of the other documents.
-    whole = numpy.flatnonzero((is_used & ~is_partial)[docs])
-    path = _Steps(lengths[is_used & ~is_partial])
-    tags = torch.from_numpy(gold.tags[whole]).to(device)
-    cells = torch.from_numpy(whole).to(device), tags
-    pairs = tags[path.seconds - 1], tags[path.seconds]
-    for values, gradient, index in [
-        (emissions, d_emissions, cells),
-        (scores.transitions, d_transitions, pairs),
-        *((scores.borders[i], d_borders[i], (tags[path.edges[i]],)) for i in (0, 1)),
-    ]:
-        loss -= values[index].sum()
-        minus = gradient.new_tensor(-1.0)
-        gradient.index_put_(index, minus, accumulate=True)
-    d_scores = TagScores(d_emissions, d_transitions, d_borders, scores.lengths)
-    return loss / n_docs, d_scores * (1 / n_docs)
+    d_scores = TagScores(
+        expected.new_zeros(scores.emissions.shape).index_add_(0, rows, expected),
+        messages.pairs(seconds, signs[seconds]),
+        torch.stack([expected[edge].sum(0) for edge in steps.edges]),
+        scores.lengths,
+    )
+    return loss / n_docs, d_scores
 
 
 def softmax_loss(scores: TagScores, gold: GoldTags) -> Tuple[Tensor, TagScores]:

@@ -340,3 +340,24 @@ def test_a_long_document_keeps_its_precision(seed):
     expected, d_expected = crf_loss(exact, gold, scheme)
     assert 0 < loss.item() == pytest.approx(expected.item(), rel=1e-7)
     torch.testing.assert_close(gradient.emissions, d_expected.emissions)
+
+
+@pytest.mark.gpu
+@every_case
+def test_a_gpu_says_the_same(name, n_labels, lengths):
+    scheme = TagScheme(name, n_labels)
+    scores = make_scores(scheme, lengths, dtype=torch.float32)
+    on_gpu = TagScores(*(part.cuda() for part in scores.parts), lengths=lengths)
+    gold = make_gold(scheme, lengths, unknown=0.6)
+    for loss in (crf_loss, lambda *arguments: softmax_loss(*arguments[:2])):
+        (expected, d_expected), (found, d_found) = (
+            loss(x, gold, scheme) for x in (scores, on_gpu)
+        )
+        assert found.item() == pytest.approx(expected.item(), rel=1e-5)
+        for part, d_part in zip(d_found.parts, d_expected.parts):
+            torch.testing.assert_close(part.cpu(), d_part, rtol=1e-4, atol=1e-6)
+    tags = viterbi(scores)
+    assert (viterbi(on_gpu) == tags).all()
+    probabilities = span_probabilities(on_gpu, tags, scheme)
+    expected = span_probabilities(scores, tags, scheme)
+    numpy.testing.assert_allclose(probabilities, expected, rtol=1e-6)
