@@ -149,7 +149,7 @@ def crf_loss(
     scores: TagScores, gold: GoldTags, scheme: TagScheme
 ) -> Tuple[Tensor, TagScores]:
     """The negative logarithm of the probability of all paths that the annotation
-    allows (eq. 8 to 10), the mean over documents with annotated tokens.
+    allows, the mean over documents with annotated tokens.
 
     scores (TagScores): The scores of a batch.
     gold (GoldTags): Its annotation.
@@ -191,7 +191,7 @@ def crf_loss(
 
 
 def softmax_loss(scores: TagScores, gold: GoldTags) -> Tuple[Tensor, TagScores]:
-    """The cross-entropy of each annotated token (eq. 5 to 7), the sum over a
+    """The cross-entropy of each annotated token, the sum over a
     document and the mean over documents with annotated tokens.
 
     scores (TagScores): The scores of a batch.
