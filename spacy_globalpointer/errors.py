@@ -39,6 +39,14 @@ class Errors:
         "The texts of pair {number} differ: gold starts with {gold!r}, predicted "
         "with {predicted!r}."
     )
+    E030 = (
+        "`{setting}` of component '{name}' is {value!r}, but its weights were made "
+        "with {built!r}. It can only be changed before the component is initialized."
+    )
+    E031 = (
+        "Component '{name}' has no thresholds to choose: it predicts the best "
+        "sequence of tags as a whole. Name another component with --component."
+    )
 
 
 class Warnings:

@@ -8,9 +8,13 @@ from thinc.types import Floats2d
 from torch import nn
 
 from .lattice import Lattice
+from .tagging import TagScores
 
 # Token vectors of each document in, the scores of all its candidates out.
 HeadModelT = Model[List[Floats2d], Lattice]
 SpanModelT = Model[List[Doc], Lattice]
+# The same with the scores of tags.
+TaggerModelT = Model[List[Floats2d], TagScores]
+SequenceModelT = Model[List[Doc], TagScores]
 # (hidden width, number of labels) -> torch module
 HeadBuilderT = Callable[[int, int], nn.Module]

@@ -1,6 +1,5 @@
 """Thresholds chosen on held-out data."""
 
-import shutil
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
@@ -18,7 +17,17 @@ from ..errors import Errors
 from ..evaluation import Candidates, choose_thresholds
 from ..pipeline.gold import DroppedGold, GoldReader, annotation_found
 from ..pipeline.span_recognizer import SpanRecognizer
-from .common import COMPONENT, DATA, GPU_ID, MODEL, global_pointer, load, predict, read
+from .common import (
+    COMPONENT,
+    DATA,
+    GPU_ID,
+    MODEL,
+    global_pointer,
+    load,
+    predict,
+    read,
+    save,
+)
 
 Settings = Dict[str, Any]
 
@@ -53,11 +62,13 @@ def calibrate_cli(
     kept from it too (the setting `overlap`). Nothing is taken that lowers F1.
     """
     nlp, pipe = load(model, component, gpu_id)
+    if not isinstance(pipe, SpanRecognizer):
+        msg.fail(Errors.E031.format(name=pipe.name), exits=1)
     examples = read(nlp, pipe, data)
     before = {key: pipe.cfg[key] for key in CHOSEN}
     # At a threshold that lets next to nothing out, the candidates are predictions.
     pipe.cfg.update(threshold=FLOOR, label_thresholds={}, overlap="any")
-    predict(nlp, examples, "Finding candidates")
+    predict(nlp, pipe, examples, "Finding candidates")
     candidates = _candidates(pipe, examples)
     if not candidates.n_gold.sum():
         found = annotation_found(example.reference for example in examples)
@@ -148,10 +159,7 @@ def save_with_settings(
     changed = util.load_model_from_config(config, meta=nlp.meta)
     changed.from_disk(nlp.path)
     changed.get_pipe(name).cfg.update(settings)
-    if (output / "meta.json").exists():
-        # Of another pipeline there, files would be left over or in the way.
-        shutil.rmtree(output)
-    changed.to_disk(output)
+    save(changed, output)
 
 
 def _print(

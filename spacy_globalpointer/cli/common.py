@@ -1,5 +1,6 @@
 """The group of commands, and what they share."""
 
+import shutil
 from pathlib import Path
 from typing import Iterable, List, Optional, Tuple
 
@@ -12,7 +13,7 @@ from tqdm import tqdm
 from wasabi import msg
 
 from ..errors import Errors
-from ..pipeline.span_recognizer import SpanRecognizer
+from ..pipeline.component import Recognizer
 
 global_pointer = typer.Typer(
     name="global-pointer",
@@ -28,32 +29,35 @@ COMPONENT = typer.Option(
     None,
     "--component",
     "-c",
-    help="Name of the component, if the pipeline has more than one",
+    help="Name of the component, if the pipeline has more than one. Default: the last, whose spans stand",
 )
 
 
 def load(
     model: str, component: Optional[str], gpu_id: int
-) -> Tuple[Language, SpanRecognizer]:
+) -> Tuple[Language, Recognizer]:
     """Load a pipeline and find its span recogniser."""
     setup_gpu(gpu_id, silent=True)
     nlp = util.load_model(model)
     return nlp, find_component(nlp, component)
 
 
-def find_component(nlp: Language, name: Optional[str]) -> SpanRecognizer:
-    """The span recogniser of that name, or the first one."""
-    for pipe_name, pipe in nlp.pipeline:
-        if isinstance(pipe, SpanRecognizer) and name in (None, pipe_name):
+def recognizers(nlp: Language) -> List[Tuple[str, Recognizer]]:
+    """The span recognisers of a pipeline, in its order."""
+    return [pair for pair in nlp.pipeline if isinstance(pair[1], Recognizer)]
+
+
+def find_component(nlp: Language, name: Optional[str]) -> Recognizer:
+    """The span recogniser of that name, or the last one."""
+    for pipe_name, pipe in reversed(recognizers(nlp)):
+        if name in (None, pipe_name):
             return pipe
     wanted = f" with the name {name!r}" if name else ""
     msg.fail(Errors.E011.format(wanted=wanted, names=nlp.pipe_names), exits=1)
     raise SystemExit(1)
 
 
-def read(
-    nlp: Language, pipe: SpanRecognizer, path: Path, limit: int = 0
-) -> List[Example]:
+def read(nlp: Language, pipe: Recognizer, path: Path, limit: int = 0) -> List[Example]:
     """Read annotated documents, with the gold spans under the component's key also
     where it learns them from doc.ents."""
     examples = list(Corpus(path, limit=limit)(nlp))
@@ -64,12 +68,28 @@ def read(
     return examples
 
 
-def predict(nlp: Language, examples: Iterable[Example], title: str) -> None:
-    """Run a pipeline over the predicted documents of examples."""
+def predict(
+    nlp: Language, pipe: Recognizer, examples: Iterable[Example], title: str
+) -> None:
+    """Run a pipeline over the predicted documents of examples, without components
+    that would put their spans in the place of those of `pipe`."""
     examples = list(examples)
-    docs = nlp.pipe(example.predicted for example in examples)
-    total = len(examples)
-    for example, doc in zip(
-        examples, tqdm(docs, total=total, desc=title, leave=False, unit="doc")
-    ):
-        example.predicted = doc
+    behind = nlp.pipe_names[nlp.pipe_names.index(pipe.name) + 1 :]
+    others = [
+        name
+        for name, other in recognizers(nlp)
+        if name in behind and other.key == pipe.key
+    ]
+    with nlp.select_pipes(disable=others):
+        docs = nlp.pipe(example.predicted for example in examples)
+        progress = tqdm(docs, total=len(examples), desc=title, leave=False, unit="doc")
+        for example, doc in zip(examples, progress):
+            example.predicted = doc
+
+
+def save(nlp: Language, output: Path) -> None:
+    """Save a pipeline in place of another one that may be there."""
+    if (output / "meta.json").exists():
+        # Of another pipeline there, files would be left over or in the way.
+        shutil.rmtree(output)
+    nlp.to_disk(output)

@@ -11,6 +11,9 @@ from wasabi import msg
 from ..evaluation import span_metrics
 from .common import COMPONENT, DATA, GPU_ID, MODEL, global_pointer, load, predict, read
 
+# Settings that stand beside the scores, of components that have them.
+THRESHOLDS = ("threshold", "label_thresholds")
+
 
 @global_pointer.command("evaluate")
 def evaluate_cli(
@@ -27,14 +30,13 @@ def evaluate_cli(
     examples = read(nlp, pipe, data)
     n_words = sum(len(example.predicted) for example in examples)
     start = default_timer()
-    predict(nlp, examples, "Predicting")
+    predict(nlp, pipe, examples, "Predicting")
     seconds = default_timer() - start
     metrics = {
         "model": model,
         "data": str(data),
         "component": pipe.name,
-        "threshold": pipe.cfg["threshold"],
-        "label_thresholds": pipe.cfg["label_thresholds"],
+        **{name: pipe.cfg[name] for name in THRESHOLDS if name in pipe.cfg},
         "documents": len(examples),
         "words": n_words,
         "words_per_second": round(n_words / seconds) if n_words else 0,

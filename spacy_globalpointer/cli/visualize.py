@@ -25,7 +25,7 @@ def visualize_cli(
     """Draw gold spans beside predicted ones on one self-contained HTML page."""
     nlp, pipe = load(model, component, gpu_id)
     examples = read(nlp, pipe, data, limit)
-    predict(nlp, examples, "Predicting")
+    predict(nlp, pipe, examples, "Predicting")
     pairs = [(example.reference, example.predicted) for example in examples]
     page = span_page(
         pairs,

@@ -1,6 +1,7 @@
-"""Torch modules that fill the lattice. They know nothing of spaCy."""
+"""Torch modules that fill the lattice or score tags. They know nothing of spaCy."""
 
 from .efficient_global_pointer import EfficientGlobalPointer
 from .global_pointer import GlobalPointer
+from .sequence_tagger import SequenceTagger
 
-__all__ = ["EfficientGlobalPointer", "GlobalPointer"]
+__all__ = ["EfficientGlobalPointer", "GlobalPointer", "SequenceTagger"]

@@ -10,7 +10,8 @@ from thinc.types import Floats2d
 from ..errors import Errors
 from ..heads import EfficientGlobalPointer, GlobalPointer
 from ..heads.efficient_global_pointer import FEATURES
-from ..types import SpanModelT
+from ..types import SequenceModelT, SpanModelT
+from .sequence_scorer import build_sequence_model
 from .span_scorer import build_span_model
 
 
@@ -57,6 +58,18 @@ def build_efficient_global_pointer_v1(
         EfficientGlobalPointer, head_width=head_width, rope=rope, features=features
     )
     return build_span_model(tok2vec, head)
+
+
+def build_sequence_ner_v1(
+    tok2vec: Model[List[Doc], List[Floats2d]],
+) -> SequenceModelT:
+    """Sequence labelling (Bundling Learning, eq. 5 to 11): a linear layer scores the
+    tags of each token. The component's settings say which tags there are, and
+    whether a CRF scores their transitions.
+
+    tok2vec (Model[List[Doc], List[Floats2d]]): The encoder, or a listener to one.
+    """
+    return build_sequence_model(tok2vec)
 
 
 def _check_head_width(head_width: int) -> None:

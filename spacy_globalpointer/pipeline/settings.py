@@ -7,6 +7,7 @@ from typing import Any, Callable, Dict, Iterable, Tuple
 
 from ..decoding import OVERLAPS
 from ..errors import Errors
+from ..tagging import SCHEMES
 from .gold import SOURCES
 
 Check = Tuple[str, Callable[[Any], bool]]
@@ -38,10 +39,12 @@ CHECKS: Dict[str, Check] = {
     "loss_weight": ("0 or more", lambda value: _is_number(value, 0)),
     "overlap": (f"one of {OVERLAPS}", lambda value: value in OVERLAPS),
     "gold": (f"one of {SOURCES}", lambda value: value in SOURCES),
+    "scheme": (f"one of {(*SCHEMES,)}", lambda value: value in (*SCHEMES,)),
+    "crf": ("true or false", lambda value: isinstance(value, bool)),
 }
 
 
-def check_settings(cfg: Dict[str, Any], names: Iterable[str] = CHECKS) -> None:
+def check_settings(cfg: Dict[str, Any], names: Iterable[str]) -> None:
     """Raise a ValueError for the first setting with a value that is not allowed.
 
     cfg (Dict[str, Any]): Settings by name.

@@ -1,41 +1,28 @@
 """The span recogniser, the component behind the factory `global_pointer`."""
 
-import json
-import warnings
-from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 import numpy
-from spacy import util
 from spacy.language import Language
-from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
-from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.training import Example, validate_examples
 from spacy.vocab import Vocab
-from thinc.api import Config, Optimizer
+from thinc.api import Config
 from torch import Tensor, from_numpy
 
 from ..decoding import decode
-from ..errors import Errors, Warnings
 from ..lattice import Lattice, Layout
-from ..models.span_scorer import build_head, resize_head, scorer_of
+from ..models.span_scorer import scorer_of
 from ..objectives import Objective
 from ..types import SpanModelT
 from .annotations import write_ents, write_spans
-from .gold import (
-    DroppedGold,
-    GoldReader,
-    annotation_found,
-    batch_gold,
-    usable_cells,
-)
-from .settings import check_label_thresholds, check_settings, merge_saved
+from .component import Recognizer
+from .gold import AlignedGold, DroppedGold, batch_gold, usable_cells
+from .settings import check_label_thresholds, check_settings
 
 DEFAULT_SPANS_KEY = "sc"
 # max_length where the setting is null and there is no gold span to measure.
 DEFAULT_MAX_LENGTH = 32
-# How many documents the widths of the model are found with.
-N_SAMPLE = 10
 
 default_config = """
 [model]
@@ -131,7 +118,7 @@ def make_global_pointer(
     )
 
 
-class SpanRecognizer(TrainablePipe):
+class SpanRecognizer(Recognizer):
     """Finds spans, nested or flat, and labels them.
 
     All settings stand in `cfg` and are read when they are used.
@@ -180,12 +167,7 @@ class SpanRecognizer(TrainablePipe):
         loss_weight (float): Factor on the loss.
         scorer (Optional[Callable]): The scoring method.
         """
-        self.vocab = vocab
-        self.model = model
-        self.objective = objective
-        self.name = name
-        self.scorer = scorer
-        self._configured: Dict[str, Any] = {
+        settings = {
             "spans_key": spans_key,
             "gold": gold,
             "set_ents": set_ents,
@@ -197,61 +179,26 @@ class SpanRecognizer(TrainablePipe):
             "max_spans": max_spans,
             "loss_weight": loss_weight,
         }
-        check_settings(self._configured)
-        # "width" is that of the encoder, known after initialisation.
-        self.cfg: Dict[str, Any] = {
-            **self._configured,
-            "label_thresholds": dict(self._configured["label_thresholds"]),
-            "labels": [],
-            "width": None,
-        }
+        super().__init__(vocab, model, name, scorer, settings)
+        self.objective = objective
         self._measured_length: Optional[int] = None
-        self.dropped_gold = DroppedGold()
 
-    @property
-    def key(self) -> str:
-        """RETURNS (str): Key of doc.spans."""
-        return str(self.cfg["spans_key"])
+    def _check_loaded(self, cfg: Dict[str, Any]) -> None:
+        super()._check_loaded(cfg)
+        check_label_thresholds(cfg, self.name)
 
-    @property
-    def labels(self) -> Tuple[str, ...]:
-        """RETURNS (Tuple[str, ...]): The labels, in the order of the lattice."""
-        return tuple(self.cfg["labels"])
-
-    @property
-    def label_data(self) -> List[str]:
-        """RETURNS (List[str]): The labels, for `spacy init labels`."""
-        return list(self.labels)
-
-    def add_label(self, label: str) -> int:
-        """Add a label, also after training. The scores of the others stay as they
-        are; the new one's are random until it is trained.
-
-        label (str): The label.
-        RETURNS (int): 0 if the label is there already, else 1.
-        """
-        if not isinstance(label, str):
-            raise ValueError(Errors.E006.format(value=label, type=type(label)))
-        if label in self.labels:
-            return 0
-        self.cfg["labels"].append(label)
-        self.vocab.strings.add(label)
-        if self._is_built:
-            resize_head(scorer_of(self.model), len(self.labels))
-            self._set_n_labels()
-        return 1
-
-    @property
-    def _is_built(self) -> bool:
-        return bool(scorer_of(self.model).shims)
-
-    def _set_n_labels(self) -> None:
-        for layer in (self.model, scorer_of(self.model)):
-            layer.set_dim("nO", len(self.labels), force=True)
+    def _fit_to_gold(self, gold: List[AlignedGold], dropped: DroppedGold) -> None:
+        check_label_thresholds(self.cfg, self.name)
+        spans = [span for aligned in gold for span in aligned.spans]
+        if self.cfg["max_length"] in (None, self._measured_length):
+            longest = max((end - start for start, end, _ in spans), default=0)
+            self.cfg["max_length"] = longest or DEFAULT_MAX_LENGTH
+            self._measured_length = self.cfg["max_length"]
+        for aligned in gold:
+            usable_cells(aligned, self._label_ids, self.cfg["max_length"], dropped)
 
     def _prepare_model(self) -> None:
-        if not self._is_built:
-            raise ValueError(Errors.E001.format(name=self.name))
+        super()._prepare_model()
         check_settings(self.cfg, ["max_length"])
         scorer_of(self.model).attrs["max_length"] = self.cfg["max_length"]
 
@@ -309,25 +256,6 @@ class SpanRecognizer(TrainablePipe):
         single, overall = settings["label_thresholds"], settings["threshold"]
         return [self.objective.score(single.get(x, overall)) for x in self.labels]
 
-    def update(
-        self,
-        examples: Iterable[Example],
-        *,
-        drop: float = 0.0,
-        sgd: Optional[Optimizer] = None,
-        losses: Optional[Dict[str, float]] = None,
-    ) -> Dict[str, float]:
-        """Learn from a batch.
-
-        examples (Iterable[Example]): The batch.
-        drop (float): The dropout rate.
-        sgd (Optional[Optimizer]): The optimizer.
-        losses (Optional[Dict[str, float]]): The losses so far, by component.
-        RETURNS (Dict[str, float]): The updated losses.
-        """
-        self._prepare_model()
-        return super().update(examples, drop=drop, sgd=sgd, losses=losses)
-
     def get_loss(
         self, examples: Iterable[Example], scores: Lattice
     ) -> Tuple[float, Tensor]:
@@ -353,172 +281,3 @@ class SpanRecognizer(TrainablePipe):
         loss, d_scores = self.objective(scores, gold)
         weight = self.cfg["loss_weight"]
         return float(loss) * weight, d_scores * weight if weight != 1 else d_scores
-
-    @property
-    def _gold_reader(self) -> GoldReader:
-        check_settings(self.cfg, ["gold"])
-        return GoldReader(self.cfg["gold"], self.key)
-
-    @property
-    def _label_ids(self) -> Dict[int, int]:
-        return {self.vocab.strings[label]: i for i, label in enumerate(self.labels)}
-
-    def _report(self, dropped: DroppedGold) -> None:
-        """Warn of gold that cannot be used, once for each reason."""
-        new = self.dropped_gold.add_new(dropped)
-        if new.counts:
-            message = Warnings.W001.format(name=self.name, report=new.report())
-            warnings.warn(message, stacklevel=2)
-
-    def initialize(
-        self,
-        get_examples: Callable[[], Iterable[Example]],
-        *,
-        nlp: Optional[Language] = None,
-        labels: Optional[Sequence[str]] = None,
-    ) -> None:
-        """Find labels and longest span, and build the model.
-
-        get_examples (Callable[[], Iterable[Example]]): Gives the training data.
-        nlp (Optional[Language]): The pipeline.
-        labels (Optional[Sequence[str]]): The labels, for instance from `spacy init
-            labels`. None: those in the training data.
-        """
-        validate_get_examples(get_examples, "SpanRecognizer.initialize")
-        reader = self._gold_reader
-        dropped = DroppedGold()
-        sample: List[Doc] = []
-        aligned = []
-        for example in get_examples():
-            if len(sample) < N_SAMPLE and len(example.predicted):
-                sample.append(example.predicted)
-            aligned.append(reader.read(example, dropped))
-        spans = [span for gold in aligned for span in gold.spans]
-        if labels is None:
-            labels = sorted({span.label_ for _, _, span in spans})
-        for label in labels:
-            self.add_label(label)
-        if not spans:
-            self._explain_no_gold(get_examples)
-        check_label_thresholds(self.cfg, self.name)
-        if self.cfg["max_length"] in (None, self._measured_length):
-            longest = max((end - start for start, end, _ in spans), default=0)
-            self.cfg["max_length"] = longest or DEFAULT_MAX_LENGTH
-            self._measured_length = self.cfg["max_length"]
-        for gold in aligned:
-            usable_cells(gold, self._label_ids, self.cfg["max_length"], dropped)
-        self.dropped_gold = DroppedGold()
-        self._report(dropped)
-        self._set_n_labels()
-        self.model.initialize(X=sample or [Doc(self.vocab, words=["x"])])
-        self.cfg["width"] = scorer_of(self.model).get_dim("nI")
-
-    def _explain_no_gold(self, get_examples: Callable[[], Iterable[Example]]) -> None:
-        """Raise an error if there is nothing to learn: no label, or annotation in
-        another place."""
-        docs = [example.reference for example in get_examples()]
-        found = annotation_found(docs)
-        if found or not self.labels:
-            message = Errors.E002 if self.cfg["gold"] == "spans" else Errors.E003
-            raise ValueError(
-                message.format(
-                    name=self.name,
-                    key=self.key,
-                    n_docs=len(docs),
-                    found=found or "There is no other annotation of spans either.",
-                )
-            )
-
-    def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
-        """Serialize the component.
-
-        exclude (Iterable[str]): Fields to leave out: "cfg", "vocab", "model".
-        RETURNS (bytes): The serialized component.
-        """
-        fields = {
-            "cfg": self._dump_cfg,
-            "vocab": lambda: self.vocab.to_bytes(exclude=exclude),
-            "model": self.model.to_bytes,
-        }
-        return util.to_bytes(fields, exclude)
-
-    def from_bytes(
-        self, bytes_data: bytes, *, exclude: Iterable[str] = ()
-    ) -> "SpanRecognizer":
-        """Load the component.
-
-        bytes_data (bytes): From `to_bytes`.
-        exclude (Iterable[str]): Fields to leave out.
-        RETURNS (SpanRecognizer): The component itself.
-        """
-        fields = {
-            "cfg": self._load_cfg,
-            "vocab": lambda data: self.vocab.from_bytes(data, exclude=exclude),
-            "model": self._load_weights,
-        }
-        util.from_bytes(bytes_data, fields, exclude)
-        return self
-
-    def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> None:
-        """Save the component.
-
-        path (Union[str, Path]): A folder.
-        exclude (Iterable[str]): Fields to leave out: "cfg", "vocab", "model".
-        """
-        fields = {
-            "cfg": lambda p: p.write_bytes(self._dump_cfg()),
-            "vocab": lambda p: self.vocab.to_disk(p, exclude=exclude),
-            "model": lambda p: p.write_bytes(self.model.to_bytes()),
-        }
-        util.to_disk(path, fields, exclude)
-
-    def from_disk(
-        self, path: Union[str, Path], *, exclude: Iterable[str] = ()
-    ) -> "SpanRecognizer":
-        """Load the component.
-
-        path (Union[str, Path]): A folder.
-        exclude (Iterable[str]): Fields to leave out.
-        RETURNS (SpanRecognizer): The component itself.
-        """
-        fields = {
-            "cfg": lambda p: self._load_cfg(self._read(p)),
-            "vocab": lambda p: self.vocab.from_disk(p, exclude=exclude),
-            "model": lambda p: self._load_weights(self._read(p)),
-        }
-        util.from_disk(path, fields, exclude)
-        return self
-
-    def _dump_cfg(self) -> bytes:
-        # Not with srsly, which does not give every float back as it was.
-        saved = {**self.cfg, "configured": self._configured}
-        return json.dumps(saved, indent=2).encode("utf8")
-
-    def _load_cfg(self, data: bytes) -> None:
-        """Take over settings, and build the head that the weights go into."""
-        try:
-            cfg = merge_saved(self._configured, json.loads(data))
-            width, labels = cfg["width"], cfg["labels"]
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            message = Errors.E007.format(name=self.name, reason=repr(error))
-            raise ValueError(message) from error
-        check_settings(cfg)
-        check_label_thresholds(cfg, self.name)
-        self.cfg.update(cfg)
-        if width is not None:
-            build_head(scorer_of(self.model), width, len(labels))
-            self._set_n_labels()
-
-    def _load_weights(self, data: bytes) -> None:
-        try:
-            self.model.from_bytes(data)
-        except (AttributeError, IndexError, RuntimeError, ValueError) as error:
-            message = Errors.E008.format(name=self.name, reason=error)
-            raise ValueError(message) from error
-
-    def _read(self, path: Path) -> bytes:
-        try:
-            return path.read_bytes()
-        except OSError as error:
-            message = Errors.E007.format(name=self.name, reason=error)
-            raise FileNotFoundError(message) from error

@@ -247,6 +247,8 @@ def test_a_pipeline_without_span_recogniser_is_an_error(folder, tmp_path):
     assert "'typo'" in output and "global_pointer" in output
 
 
-@pytest.mark.parametrize("command", ["convert", "evaluate", "calibrate", "visualize"])
+@pytest.mark.parametrize(
+    "command", ["convert", "evaluate", "calibrate", "unbundle", "visualize"]
+)
 def test_help_explains(command):
     assert "Usage" in run(command, "--help")

@@ -162,3 +162,21 @@ def test_a_new_label_leaves_the_scores_of_the_others(bert):
     after = all_scores(nlp, TEXTS)
     old = [{s: p for s, p in scores.items() if s[2] != "NEW"} for scores in after]
     assert same_scores(old, before, tolerance=0)
+
+
+@pytest.mark.filterwarnings("ignore:Component 'sequence_ner' cannot use some")
+def test_a_bundle_learns_on_pieces_pooled_by_maximum(bert, tmp_path):
+    """Span recogniser and sequence labeller on one transformer; each alone says
+    what it says in the bundle."""
+    nlp = pipeline(bert)
+    maximum = {**LISTENER, "pooling": {"@layers": "reduce_max.v1"}}
+    nlp.remove_pipe(NAME)
+    nlp.add_pipe(NAME, config={"model": model("egp7", maximum), "loss_weight": 0.9})
+    sequence = {"model": {"tok2vec": maximum}, "loss_weight": 0.1, "set_ents": False}
+    nlp.add_pipe("sequence_ner", before=NAME, config=sequence)
+    train(nlp, optimizer=Adam(0.003), steps=60)
+    assert [set(found(doc)) for doc in nlp.pipe(TEXTS)] == GOLD
+    outermost = [[(0, 9, "GROUP")], [(2, 3, "GPE"), (4, 9, "ORG")]]
+    nlp.to_disk(tmp_path)
+    alone = spacy.load(tmp_path, exclude=[NAME])
+    assert [found(doc) for doc in alone.pipe(TEXTS)] == outermost

@@ -1,0 +1,71 @@
+"""The layer that turns token vectors into scores of tags with a torch head."""
+
+from functools import partial
+from typing import Callable, List, Tuple
+
+from spacy.tokens import Doc
+from thinc.api import ArgsKwargs, Model, chain, torch2xp, xp2torch
+from thinc.types import Floats2d
+
+from ..heads import SequenceTagger
+from ..tagging import TagScores
+from ..types import SequenceModelT, TaggerModelT
+from .span_scorer import init, scorer_of
+
+
+def build_sequence_model(
+    tok2vec: Model[List[Doc], List[Floats2d]],
+) -> SequenceModelT:
+    """An encoder and a linear chain of tags.
+
+    tok2vec (Model): The encoder, or a listener to one.
+    """
+    return chain(tok2vec, sequence_scorer())
+
+
+def sequence_scorer() -> TaggerModelT:
+    """A layer without weights until `build_head` gives it a torch head."""
+    return Model(
+        "sequence_scorer",
+        forward,
+        init=init,
+        dims={"nI": None, "nO": None},
+        attrs={"build": SequenceTagger, "dropout_rate": 0.0},
+    )
+
+
+def set_tags(model: SequenceModelT, scheme: str, crf: bool) -> None:
+    """Set what heads that are built from now on have.
+
+    scheme (str): "BIO" or "BILUO".
+    crf (bool): Whether there is a CRF.
+    """
+    scorer_of(model).attrs["build"] = partial(SequenceTagger, scheme=scheme, crf=crf)
+
+
+def forward(
+    model: TaggerModelT, X: List[Floats2d], is_train: bool
+) -> Tuple[TagScores, Callable[[TagScores], List[Floats2d]]]:
+    shim = model.shims[0]
+    shim._model.dropout.p = model.attrs["dropout_rate"]
+    lengths = [len(x) for x in X]
+    hidden = xp2torch(
+        model.ops.flatten(X) if X else model.ops.alloc2f(0, model.get_dim("nI")),
+        requires_grad=is_train,
+        device=shim.device,
+    )
+    parts, torch_backprop = shim(ArgsKwargs(args=(hidden,), kwargs={}), is_train)
+
+    def backprop(d_scores: TagScores) -> List[Floats2d]:
+        # Without a CRF only emissions are learned.
+        learned = [
+            (part, d_part.to(part.dtype))
+            for part, d_part in zip(parts, d_scores.parts)
+            if part.requires_grad
+        ]
+        tensors, gradients = zip(*learned)
+        torch_backprop(ArgsKwargs(args=(tensors,), kwargs={"grad_tensors": gradients}))
+        return model.ops.unflatten(torch2xp(hidden.grad), lengths)
+
+    emissions, transitions, borders = (part.detach() for part in parts)
+    return TagScores(emissions, transitions, borders, lengths), backprop

@@ -1,0 +1,311 @@
+"""What the components of this package share: labels, settings, saving, and reading
+gold at initialisation."""
+
+import copy
+import json
+import warnings
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
+
+from spacy import util
+from spacy.language import Language
+from spacy.pipeline import TrainablePipe
+from spacy.tokens import Doc
+from spacy.training import Example, validate_get_examples
+from spacy.vocab import Vocab
+from thinc.api import Model, Optimizer
+
+from ..errors import Errors, Warnings
+from ..models.span_scorer import build_head, resize_head, scorer_of
+from .gold import AlignedGold, DroppedGold, GoldReader, annotation_found
+from .settings import CHECKS, check_settings, merge_saved
+
+# How many documents the widths of the model are found with.
+N_SAMPLE = 10
+
+
+class Recognizer(TrainablePipe):
+    """A component that learns spans and labels them, with an encoder and a torch
+    head.
+
+    All settings stand in `cfg` and are read when they are used.
+    """
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model,
+        name: str,
+        scorer: Optional[Callable],
+        settings: Dict[str, Any],
+    ) -> None:
+        """Initialize the component.
+
+        vocab (Vocab): The shared vocabulary.
+        model (Model): Encoder and head.
+        name (str): The component's name, also of its entry in the losses.
+        scorer (Optional[Callable]): The scoring method.
+        settings (Dict[str, Any]): The settings from the config.
+        """
+        self.vocab = vocab
+        self.model = model
+        self.name = name
+        self.scorer = scorer
+        self._configured = settings
+        check_settings(settings, self._checked)
+        # "width" is that of the encoder, known after initialisation.
+        self.cfg: Dict[str, Any] = {
+            **copy.deepcopy(settings),
+            "labels": [],
+            "width": None,
+        }
+        self.dropped_gold = DroppedGold()
+
+    @property
+    def _checked(self) -> List[str]:
+        return [name for name in CHECKS if name in self._configured]
+
+    def _check_loaded(self, cfg: Dict[str, Any]) -> None:
+        """Raise a ValueError for saved settings that cannot be used."""
+        check_settings(cfg, self._checked)
+
+    def _prepare_model(self) -> None:
+        """Hand the settings of now to the model, which is about to be used."""
+        if not self._is_built:
+            raise ValueError(Errors.E001.format(name=self.name))
+
+    def _prepare_build(self) -> None:
+        """Hand the settings that shape the head to the model, which is about to
+        make one."""
+
+    def _fit_to_gold(self, gold: List[AlignedGold], dropped: DroppedGold) -> None:
+        """Set what is measured on the training data, once the labels are known.
+
+        gold (List[AlignedGold]): The gold spans of all examples.
+        dropped (DroppedGold): Counts those that cannot be learnt.
+        """
+
+    @property
+    def key(self) -> str:
+        """RETURNS (str): Key of doc.spans."""
+        return str(self.cfg["spans_key"])
+
+    @property
+    def labels(self) -> Tuple[str, ...]:
+        """RETURNS (Tuple[str, ...]): The labels, in the order of the head's rows."""
+        return tuple(self.cfg["labels"])
+
+    @property
+    def label_data(self) -> List[str]:
+        """RETURNS (List[str]): The labels, for `spacy init labels`."""
+        return list(self.labels)
+
+    def add_label(self, label: str) -> int:
+        """Add a label, also after training. The scores of the others stay as they
+        are; the new one's are random until it is trained.
+
+        label (str): The label.
+        RETURNS (int): 0 if the label is there already, else 1.
+        """
+        if not isinstance(label, str):
+            raise ValueError(Errors.E006.format(value=label, type=type(label)))
+        if label in self.labels:
+            return 0
+        self.cfg["labels"].append(label)
+        self.vocab.strings.add(label)
+        if self._is_built:
+            resize_head(scorer_of(self.model), len(self.labels))
+            self._set_n_labels()
+        return 1
+
+    @property
+    def _is_built(self) -> bool:
+        return bool(scorer_of(self.model).shims)
+
+    def _set_n_labels(self) -> None:
+        for layer in (self.model, scorer_of(self.model)):
+            layer.set_dim("nO", len(self.labels), force=True)
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optional[Optimizer] = None,
+        losses: Optional[Dict[str, float]] = None,
+    ) -> Dict[str, float]:
+        """Learn from a batch.
+
+        examples (Iterable[Example]): The batch.
+        drop (float): The dropout rate.
+        sgd (Optional[Optimizer]): The optimizer.
+        losses (Optional[Dict[str, float]]): The losses so far, by component.
+        RETURNS (Dict[str, float]): The updated losses.
+        """
+        self._prepare_model()
+        return super().update(examples, drop=drop, sgd=sgd, losses=losses)
+
+    @property
+    def _gold_reader(self) -> GoldReader:
+        check_settings(self.cfg, ["gold"])
+        return GoldReader(self.cfg["gold"], self.key)
+
+    @property
+    def _label_ids(self) -> Dict[int, int]:
+        return {self.vocab.strings[label]: i for i, label in enumerate(self.labels)}
+
+    def _report(self, dropped: DroppedGold) -> None:
+        """Warn of gold that cannot be used, once for each reason."""
+        new = self.dropped_gold.add_new(dropped)
+        if new.counts:
+            message = Warnings.W001.format(name=self.name, report=new.report())
+            warnings.warn(message, stacklevel=2)
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Optional[Language] = None,
+        labels: Optional[Sequence[str]] = None,
+    ) -> None:
+        """Find the labels and what else follows from the gold spans, and build the
+        model.
+
+        get_examples (Callable[[], Iterable[Example]]): Gives the training data.
+        nlp (Optional[Language]): The pipeline.
+        labels (Optional[Sequence[str]]): The labels, for instance from `spacy init
+            labels`. None: those in the training data.
+        """
+        validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
+        reader = self._gold_reader
+        dropped = DroppedGold()
+        sample: List[Doc] = []
+        aligned = []
+        for example in get_examples():
+            if len(sample) < N_SAMPLE and len(example.predicted):
+                sample.append(example.predicted)
+            aligned.append(reader.read(example, dropped))
+        spans = [span for gold in aligned for span in gold.spans]
+        if labels is None:
+            labels = sorted({span.label_ for _, _, span in spans})
+        for label in labels:
+            self.add_label(label)
+        if not spans:
+            self._explain_no_gold(get_examples)
+        self._fit_to_gold(aligned, dropped)
+        self.dropped_gold = DroppedGold()
+        self._report(dropped)
+        self._set_n_labels()
+        self._prepare_build()
+        self.model.initialize(X=sample or [Doc(self.vocab, words=["x"])])
+        self.cfg["width"] = scorer_of(self.model).get_dim("nI")
+
+    def _explain_no_gold(self, get_examples: Callable[[], Iterable[Example]]) -> None:
+        """Raise an error if there is nothing to learn: no label, or annotation in
+        another place."""
+        docs = [example.reference for example in get_examples()]
+        found = annotation_found(docs)
+        if found or not self.labels:
+            message = Errors.E002 if self.cfg["gold"] == "spans" else Errors.E003
+            raise ValueError(
+                message.format(
+                    name=self.name,
+                    key=self.key,
+                    n_docs=len(docs),
+                    found=found or "There is no other annotation of spans either.",
+                )
+            )
+
+    def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
+        """Serialize the component.
+
+        exclude (Iterable[str]): Fields to leave out: "cfg", "vocab", "model".
+        RETURNS (bytes): The serialized component.
+        """
+        fields = {
+            "cfg": self._dump_cfg,
+            "vocab": lambda: self.vocab.to_bytes(exclude=exclude),
+            "model": self.model.to_bytes,
+        }
+        return util.to_bytes(fields, exclude)
+
+    def from_bytes(
+        self, bytes_data: bytes, *, exclude: Iterable[str] = ()
+    ) -> "Recognizer":
+        """Load the component.
+
+        bytes_data (bytes): From `to_bytes`.
+        exclude (Iterable[str]): Fields to leave out.
+        RETURNS (Recognizer): The component itself.
+        """
+        fields = {
+            "cfg": self._load_cfg,
+            "vocab": lambda data: self.vocab.from_bytes(data, exclude=exclude),
+            "model": self._load_weights,
+        }
+        util.from_bytes(bytes_data, fields, exclude)
+        return self
+
+    def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> None:
+        """Save the component.
+
+        path (Union[str, Path]): A folder.
+        exclude (Iterable[str]): Fields to leave out: "cfg", "vocab", "model".
+        """
+        fields = {
+            "cfg": lambda p: p.write_bytes(self._dump_cfg()),
+            "vocab": lambda p: self.vocab.to_disk(p, exclude=exclude),
+            "model": lambda p: p.write_bytes(self.model.to_bytes()),
+        }
+        util.to_disk(path, fields, exclude)
+
+    def from_disk(
+        self, path: Union[str, Path], *, exclude: Iterable[str] = ()
+    ) -> "Recognizer":
+        """Load the component.
+
+        path (Union[str, Path]): A folder.
+        exclude (Iterable[str]): Fields to leave out.
+        RETURNS (Recognizer): The component itself.
+        """
+        fields = {
+            "cfg": lambda p: self._load_cfg(self._read(p)),
+            "vocab": lambda p: self.vocab.from_disk(p, exclude=exclude),
+            "model": lambda p: self._load_weights(self._read(p)),
+        }
+        util.from_disk(path, fields, exclude)
+        return self
+
+    def _dump_cfg(self) -> bytes:
+        # Not with srsly, which does not give every float back as it was.
+        saved = {**self.cfg, "configured": self._configured}
+        return json.dumps(saved, indent=2).encode("utf8")
+
+    def _load_cfg(self, data: bytes) -> None:
+        """Take over settings, and build the head that the weights go into."""
+        try:
+            cfg = merge_saved(self._configured, json.loads(data))
+            width, labels = cfg["width"], cfg["labels"]
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            message = Errors.E007.format(name=self.name, reason=repr(error))
+            raise ValueError(message) from error
+        self._check_loaded(cfg)
+        self.cfg.update(cfg)
+        if width is not None:
+            self._prepare_build()
+            build_head(scorer_of(self.model), width, len(labels))
+            self._set_n_labels()
+
+    def _load_weights(self, data: bytes) -> None:
+        try:
+            self.model.from_bytes(data)
+        except (AttributeError, IndexError, RuntimeError, ValueError) as error:
+            message = Errors.E008.format(name=self.name, reason=error)
+            raise ValueError(message) from error
+
+    def _read(self, path: Path) -> bytes:
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            message = Errors.E007.format(name=self.name, reason=error)
+            raise FileNotFoundError(message) from error

@@ -1,0 +1,229 @@
+"""Sequence labelling, the component behind the factory `sequence_ner`."""
+
+from typing import Callable, Iterable, List, Optional, Tuple
+
+import numpy
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Example, validate_examples
+from spacy.vocab import Vocab
+from thinc.api import Config
+
+from ..decoding import Spans
+from ..errors import Errors
+from ..heads import SequenceTagger
+from ..heads.crf import crf_loss, softmax_loss, span_probabilities, viterbi
+from ..models.sequence_scorer import set_tags
+from ..models.span_scorer import scorer_of
+from ..tagging import TagScores
+from ..types import SequenceModelT
+from .annotations import write_ents, write_spans
+from .component import Recognizer
+from .gold import AlignedGold, DroppedGold
+from .gold_tags import batch_tags, flat_gold
+from .settings import check_settings
+from .span_recognizer import DEFAULT_SPANS_KEY
+from .span_recognizer import DEFAULTS as SPAN_DEFAULTS
+
+default_config = """
+[model]
+@architectures = "spacy_globalpointer.SequenceNER.v1"
+"""
+DEFAULT_MODEL = Config().from_str(default_config)["model"]
+DEFAULT_MODEL["tok2vec"] = SPAN_DEFAULTS["model"]["tok2vec"]
+
+
+@Language.factory(
+    "sequence_ner",
+    assigns=["doc.spans", "doc.ents"],
+    default_config={
+        "spans_key": DEFAULT_SPANS_KEY,
+        "gold": "spans",
+        "set_ents": True,
+        "overwrite_ents": False,
+        "scheme": "BIO",
+        "crf": True,
+        "loss_weight": 1.0,
+        "model": DEFAULT_MODEL,
+        "scorer": SPAN_DEFAULTS["scorer"],
+    },
+    default_score_weights={
+        f"spans_{DEFAULT_SPANS_KEY}_f": 1.0,
+        f"spans_{DEFAULT_SPANS_KEY}_p": 0.0,
+        f"spans_{DEFAULT_SPANS_KEY}_r": 0.0,
+        f"spans_{DEFAULT_SPANS_KEY}_macro_f": 0.0,
+    },
+)
+def make_sequence_ner(
+    nlp: Language,
+    name: str,
+    model: SequenceModelT,
+    spans_key: str,
+    gold: str,
+    set_ents: bool,
+    overwrite_ents: bool,
+    scheme: str,
+    crf: bool,
+    loss_weight: float,
+    scorer: Optional[Callable],
+) -> "SequenceRecognizer":
+    """Create a sequence labeller. Its settings are those of `SequenceRecognizer`."""
+    return SequenceRecognizer(
+        nlp.vocab,
+        model,
+        name,
+        spans_key=spans_key,
+        gold=gold,
+        set_ents=set_ents,
+        overwrite_ents=overwrite_ents,
+        scheme=scheme,
+        crf=crf,
+        loss_weight=loss_weight,
+        scorer=scorer,
+    )
+
+
+class SequenceRecognizer(Recognizer):
+    """Finds flat spans as a sequence of tags.
+
+    All settings stand in `cfg` and are read when they are used.
+    """
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: SequenceModelT,
+        name: str = "sequence_ner",
+        *,
+        spans_key: str = DEFAULT_SPANS_KEY,
+        gold: str = "spans",
+        set_ents: bool = True,
+        overwrite_ents: bool = False,
+        scheme: str = "BIO",
+        crf: bool = True,
+        loss_weight: float = 1.0,
+        scorer: Optional[Callable] = None,
+    ) -> None:
+        """Initialize the component.
+
+        vocab (Vocab): The shared vocabulary.
+        model (Model[List[Doc], TagScores]): Encoder and head.
+        name (str): The component's name, also of its entry in the losses.
+        spans_key (str): Key of doc.spans that is read in training and written in
+            prediction.
+        gold (str): "spans" to learn from doc.spans[spans_key], "ents" to learn
+            from doc.ents. Of spans that overlap, the outermost are learnt.
+        set_ents (bool): Whether to write the spans to doc.ents too.
+        overwrite_ents (bool): Whether to replace entities that earlier components
+            have set, or to keep them and fill around them.
+        scheme (str): The tags of a span: "BIO" or "BILUO". It shapes the weights.
+        crf (bool): Whether to learn scores of transitions between tags, and to
+            maximise the probability of the whole sequence. Else each token's tag is
+            learnt on its own. It shapes the weights.
+        loss_weight (float): Factor on the loss.
+        scorer (Optional[Callable]): The scoring method.
+        """
+        settings = {
+            "spans_key": spans_key,
+            "gold": gold,
+            "set_ents": set_ents,
+            "overwrite_ents": overwrite_ents,
+            "scheme": scheme,
+            "crf": crf,
+            "loss_weight": loss_weight,
+        }
+        super().__init__(vocab, model, name, scorer, settings)
+
+    @property
+    def _head(self) -> SequenceTagger:
+        return scorer_of(self.model).shims[0]._model
+
+    def _prepare_build(self) -> None:
+        check_settings(self.cfg, ["scheme", "crf"])
+        set_tags(self.model, self.cfg["scheme"], self.cfg["crf"])
+
+    def _prepare_model(self) -> None:
+        super()._prepare_model()
+        built = {"scheme": self._head.scheme.name, "crf": self._head.crf}
+        for setting, value in built.items():
+            if self.cfg[setting] != value:
+                raise ValueError(
+                    Errors.E030.format(
+                        setting=setting,
+                        name=self.name,
+                        value=self.cfg[setting],
+                        built=value,
+                    )
+                )
+
+    def _fit_to_gold(self, gold: List[AlignedGold], dropped: DroppedGold) -> None:
+        for aligned in gold:
+            flat_gold([aligned], [0], self._label_ids, dropped)
+
+    def predict(self, docs: Iterable[Doc]) -> TagScores:
+        """Score all tags of a batch, without modifying it.
+
+        docs (Iterable[Doc]): The documents.
+        RETURNS (TagScores): The scores.
+        """
+        self._prepare_model()
+        docs = list(docs)
+        if not any(map(len, docs)):
+            return scorer_of(self.model).predict([])
+        return self.model.predict(docs)
+
+    def set_annotations(self, docs: Iterable[Doc], scores: TagScores) -> None:
+        """Write the spans of the best sequence of tags to doc.spans, and to doc.ents
+        if `set_ents`. The attribute "scores" of the group has the probability of
+        each span: the sum of those of all legal sequences that have it.
+
+        docs (Iterable[Doc]): The documents.
+        scores (TagScores): Their scores, from `predict`.
+        """
+        docs = list(docs)
+        scheme = self._head.scheme
+        tags = viterbi(scores)
+        starts, ends, labels = scheme.decode(tags)
+        probabilities = span_probabilities(scores, tags, scheme)
+        spans = Spans(
+            docs=numpy.searchsorted(numpy.cumsum(scores.lengths), starts, "right"),
+            starts=starts,
+            ends=ends,
+            labels=labels,
+            scores=probabilities,
+            margins=probabilities,
+        )
+        written = write_spans(
+            docs,
+            spans,
+            spans_key=self.key,
+            labels=self.labels,
+            probabilities=probabilities,
+        )
+        if self.cfg["set_ents"]:
+            write_ents(docs, spans, written, overwrite=self.cfg["overwrite_ents"])
+
+    def get_loss(
+        self, examples: Iterable[Example], scores: TagScores
+    ) -> Tuple[float, TagScores]:
+        """The loss of a batch and its gradient.
+
+        examples (Iterable[Example]): The batch.
+        scores (TagScores): The scores of its tags.
+        RETURNS (Tuple[float, TagScores]): The loss, and its gradient with regard to
+            the scores.
+        """
+        validate_examples(examples, "SequenceRecognizer.get_loss")
+        check_settings(self.cfg, ["loss_weight"])
+        dropped = DroppedGold()
+        scheme = self._head.scheme
+        gold = batch_tags(
+            list(examples), self._gold_reader, self._label_ids, scheme, dropped
+        )
+        self._report(dropped)
+        if self._head.crf:
+            loss, d_scores = crf_loss(scores, gold, scheme)
+        else:
+            loss, d_scores = softmax_loss(scores, gold)
+        weight = self.cfg["loss_weight"]
+        return float(loss) * weight, d_scores * weight if weight != 1 else d_scores
