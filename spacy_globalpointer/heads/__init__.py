@@ -2,5 +2,6 @@
 
 from .efficient_global_pointer import EfficientGlobalPointer
 from .global_pointer import GlobalPointer
+from .span_classifier import SpanClassifier
 
-__all__ = ["EfficientGlobalPointer", "GlobalPointer"]
+__all__ = ["EfficientGlobalPointer", "GlobalPointer", "SpanClassifier"]

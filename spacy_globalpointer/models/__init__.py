@@ -1,12 +1,17 @@
 """Thinc models around the torch heads, and the registered architectures."""
 
-from .architectures import build_efficient_global_pointer_v1, build_global_pointer_v1
+from .architectures import (
+    build_efficient_global_pointer_v1,
+    build_global_pointer_v1,
+    build_span_classifier_v1,
+)
 from .span_scorer import build_head, resize_head, scorer_of
 
 __all__ = [
     "build_efficient_global_pointer_v1",
     "build_global_pointer_v1",
     "build_head",
+    "build_span_classifier_v1",
     "resize_head",
     "scorer_of",
 ]
