@@ -11,7 +11,9 @@ from spacy.training import Corpus, Example
 from tqdm import tqdm
 from wasabi import msg
 
-from ..errors import Errors
+from ..errors import Errors, Warnings
+from ..pipeline.candidates import give_candidates
+from ..pipeline.gold import DroppedGold
 from ..pipeline.span_recognizer import SpanRecognizer
 
 global_pointer = typer.Typer(
@@ -55,12 +57,21 @@ def read(
     nlp: Language, pipe: SpanRecognizer, path: Path, limit: int = 0
 ) -> List[Example]:
     """Read annotated documents, with the gold spans under the component's key also
-    where it learns them from doc.ents."""
+    where it learns them from doc.ents, and with the candidates, where it has to be
+    given them."""
     examples = list(Corpus(path, limit=limit)(nlp))
     if pipe.cfg["gold"] == "ents":
         for example in examples:
             if example.reference.has_annotation("ENT_IOB"):
                 example.reference.spans[pipe.key] = list(example.reference.ents)
+    key = pipe.cfg["candidates_key"]
+    if key is not None:
+        dropped = DroppedGold()
+        for example in examples:
+            give_candidates(example, key, dropped)
+        if dropped.counts:
+            report = dropped.report()
+            msg.warn(Warnings.W022.format(path=path, key=key, report=report))
     return examples
 
 

@@ -9,7 +9,7 @@ import numpy
 from spacy import util
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Config, Optimizer
@@ -22,11 +22,13 @@ from ..models.span_scorer import build_head, resize_head, scorer_of
 from ..objectives import Objective
 from ..types import SpanModelT
 from .annotations import write_ents, write_spans
+from .candidates import CandidateReader, only_candidates
 from .gold import (
     DroppedGold,
     GoldReader,
     annotation_found,
     batch_gold,
+    count_second_labels,
     usable_cells,
 )
 from .settings import check_label_thresholds, check_settings, merge_saved
@@ -67,32 +69,33 @@ depth = 4
 @scorers = "spacy_globalpointer.span_scorer.v1"
 """
 DEFAULTS = Config().from_str(default_config)
+DEFAULT_SETTINGS = {
+    "spans_key": DEFAULT_SPANS_KEY,
+    "gold": "spans",
+    "set_ents": True,
+    "overwrite_ents": False,
+    "threshold": 0.5,
+    "label_thresholds": {},
+    "max_length": None,
+    "overlap": "any",
+    "flat": "best",
+    "max_spans": 1000,
+    "loss_weight": 1.0,
+    "candidates_key": None,
+}
+DEFAULT_SCORE_WEIGHTS = {
+    f"spans_{DEFAULT_SPANS_KEY}_f": 1.0,
+    f"spans_{DEFAULT_SPANS_KEY}_p": 0.0,
+    f"spans_{DEFAULT_SPANS_KEY}_r": 0.0,
+    f"spans_{DEFAULT_SPANS_KEY}_macro_f": 0.0,
+}
 
 
 @Language.factory(
     "global_pointer",
     assigns=["doc.spans", "doc.ents"],
-    default_config={
-        "spans_key": DEFAULT_SPANS_KEY,
-        "gold": "spans",
-        "set_ents": True,
-        "overwrite_ents": False,
-        "threshold": 0.5,
-        "label_thresholds": {},
-        "max_length": None,
-        "overlap": "any",
-        "max_spans": 1000,
-        "loss_weight": 1.0,
-        "model": DEFAULTS["model"],
-        "objective": DEFAULTS["objective"],
-        "scorer": DEFAULTS["scorer"],
-    },
-    default_score_weights={
-        f"spans_{DEFAULT_SPANS_KEY}_f": 1.0,
-        f"spans_{DEFAULT_SPANS_KEY}_p": 0.0,
-        f"spans_{DEFAULT_SPANS_KEY}_r": 0.0,
-        f"spans_{DEFAULT_SPANS_KEY}_macro_f": 0.0,
-    },
+    default_config={**DEFAULT_SETTINGS, **DEFAULTS},
+    default_score_weights=DEFAULT_SCORE_WEIGHTS,
 )
 def make_global_pointer(
     nlp: Language,
@@ -107,8 +110,10 @@ def make_global_pointer(
     label_thresholds: Dict[str, float],
     max_length: Optional[int],
     overlap: str,
+    flat: str,
     max_spans: int,
     loss_weight: float,
+    candidates_key: Optional[str],
     scorer: Optional[Callable],
 ) -> "SpanRecognizer":
     """Create a span recogniser. Its settings are those of `SpanRecognizer`."""
@@ -125,8 +130,10 @@ def make_global_pointer(
         label_thresholds=label_thresholds,
         max_length=max_length,
         overlap=overlap,
+        flat=flat,
         max_spans=max_spans,
         loss_weight=loss_weight,
+        candidates_key=candidates_key,
         scorer=scorer,
     )
 
@@ -152,8 +159,10 @@ class SpanRecognizer(TrainablePipe):
         label_thresholds: Optional[Dict[str, float]] = None,
         max_length: Optional[int] = None,
         overlap: str = "any",
+        flat: str = "best",
         max_spans: int = 1000,
         loss_weight: float = 1.0,
+        candidates_key: Optional[str] = None,
         scorer: Optional[Callable] = None,
     ) -> None:
         """Initialize the component.
@@ -176,8 +185,13 @@ class SpanRecognizer(TrainablePipe):
             span seen at initialisation.
         overlap (str): What doc.spans may hold: "any", "nested" (no spans that
             cross), or "flat" (no spans that overlap).
+        flat (str): Which spans that do not overlap are the best, for "flat" and for
+            doc.ents: "best", those with the highest sum of margins, or "greedy",
+            the most probable first.
         max_spans (int): Most spans kept of a document, the most probable first.
         loss_weight (float): Factor on the loss.
+        candidates_key (Optional[str]): Key of doc.spans with the spans that are
+            scored, and no others. None: all spans.
         scorer (Optional[Callable]): The scoring method.
         """
         self.vocab = vocab
@@ -194,10 +208,23 @@ class SpanRecognizer(TrainablePipe):
             "label_thresholds": dict(label_thresholds or {}),
             "max_length": max_length,
             "overlap": overlap,
+            "flat": flat,
             "max_spans": max_spans,
             "loss_weight": loss_weight,
+            "candidates_key": candidates_key,
         }
         check_settings(self._configured)
+        exclusive = scorer_of(model).attrs["exclusive"]
+        if exclusive != objective.exclusive:
+            classes = {True: "exclude each other", False: "do not exclude each other"}
+            raise ValueError(
+                Errors.E020.format(
+                    name=name,
+                    model=classes[exclusive],
+                    objective=type(objective).__name__,
+                    other=classes[objective.exclusive],
+                )
+            )
         # "width" is that of the encoder, known after initialisation.
         self.cfg: Dict[str, Any] = {
             **self._configured,
@@ -207,6 +234,8 @@ class SpanRecognizer(TrainablePipe):
         }
         self._measured_length: Optional[int] = None
         self.dropped_gold = DroppedGold()
+        self.dropped_candidates = DroppedGold()
+        self._warned_of_no_candidates = False
 
     @property
     def key(self) -> str:
@@ -259,13 +288,15 @@ class SpanRecognizer(TrainablePipe):
         """Score all candidates of a batch, without modifying it.
 
         docs (Iterable[Doc]): The documents.
-        RETURNS (Lattice): Scores of shape (n_labels, n_tokens, width).
+        RETURNS (Lattice): Scores of shape (n_labels, n_tokens, width); with an
+            exclusive objective, of shape (n_labels + 1, n_tokens, width).
         """
         self._prepare_model()
         docs = list(docs)
         if not any(map(len, docs)):
             layout = Layout([0] * len(docs))
-            return Lattice(Tensor(len(self.labels), 0, layout.width), layout)
+            n_classes = len(self.labels) + self.objective.exclusive
+            return Lattice(Tensor(n_classes, 0, layout.width), layout)
         return self.model.predict(docs)
 
     def set_annotations(self, docs: Iterable[Doc], lattice: Lattice) -> None:
@@ -275,11 +306,17 @@ class SpanRecognizer(TrainablePipe):
         lattice (Lattice): Their scores, from `predict`.
         """
         docs = list(docs)
-        check_settings(self.cfg, ["overlap", "max_spans"])
+        check_settings(self.cfg, ["overlap", "flat", "max_spans", "candidates_key"])
+        key = self.cfg["candidates_key"]
+        if key is not None:
+            self._warn_of_no_candidates(docs)
+            given = [doc.spans.get(key, ()) for doc in docs]
+            lattice = self._only_candidates(lattice, given, DroppedGold())
         spans = decode(
-            lattice,
+            self.objective.log_odds(lattice),
             self._score_thresholds(),
             overlap=self.cfg["overlap"],
+            flat=self.cfg["flat"],
             max_spans=self.cfg["max_spans"],
         )
         rank = numpy.argsort(numpy.argsort(self.labels))
@@ -293,7 +330,37 @@ class SpanRecognizer(TrainablePipe):
             probabilities=self.objective.probability(from_numpy(spans.scores)).numpy(),
         )
         if self.cfg["set_ents"]:
-            write_ents(docs, spans, written, overwrite=self.cfg["overwrite_ents"])
+            write_ents(
+                docs,
+                spans,
+                written,
+                overwrite=self.cfg["overwrite_ents"],
+                flat=self.cfg["flat"],
+            )
+
+    def _warn_of_no_candidates(self, docs: Sequence[Doc]) -> None:
+        """Warn once if a document has no group of candidates, not even an empty one."""
+        key = self.cfg["candidates_key"]
+        if not self._warned_of_no_candidates and any(key not in x.spans for x in docs):
+            self._warned_of_no_candidates = True
+            message = Warnings.W021.format(name=self.name, key=key)
+            warnings.warn(message, stacklevel=2)
+
+    def _only_candidates(
+        self,
+        lattice: Lattice,
+        candidates: Sequence[Iterable[Span]],
+        dropped: DroppedGold,
+    ) -> Lattice:
+        """Scores of the candidates of each document alone, what has none reported."""
+        lattice = only_candidates(lattice, candidates, self.cfg["max_length"], dropped)
+        new = self.dropped_candidates.add_new(dropped)
+        if new.counts:
+            message = Warnings.W020.format(
+                name=self.name, key=self.cfg["candidates_key"], report=new.report()
+            )
+            warnings.warn(message, stacklevel=2)
+        return lattice
 
     def _score_thresholds(self) -> List[float]:
         check_settings(self.cfg, ["threshold", "label_thresholds"])
@@ -340,10 +407,16 @@ class SpanRecognizer(TrainablePipe):
         """
         validate_examples(examples, "SpanRecognizer.get_loss")
         check_settings(self.cfg, ["loss_weight"])
+        examples = list(examples)
+        reader = self._gold_reader
+        if isinstance(reader, CandidateReader):
+            dropped = DroppedGold()
+            given = [reader.candidates(eg, dropped) or () for eg in examples]
+            scores = self._only_candidates(scores, given, dropped)
         dropped = DroppedGold()
         gold = batch_gold(
-            list(examples),
-            self._gold_reader,
+            examples,
+            reader,
             self._label_ids,
             self.cfg["max_length"],
             scores.scores.device,
@@ -356,7 +429,11 @@ class SpanRecognizer(TrainablePipe):
 
     @property
     def _gold_reader(self) -> GoldReader:
-        check_settings(self.cfg, ["gold"])
+        check_settings(self.cfg, ["gold", "candidates_key"])
+        if self.cfg["candidates_key"] is not None:
+            return CandidateReader(
+                self.cfg["gold"], self.key, self.cfg["candidates_key"]
+            )
         return GoldReader(self.cfg["gold"], self.key)
 
     @property
@@ -389,10 +466,15 @@ class SpanRecognizer(TrainablePipe):
         dropped = DroppedGold()
         sample: List[Doc] = []
         aligned = []
+        candidates: List[Span] = []
         for example in get_examples():
             if len(sample) < N_SAMPLE and len(example.predicted):
                 sample.append(example.predicted)
             aligned.append(reader.read(example, dropped))
+            if isinstance(reader, CandidateReader):
+                candidates.extend(reader.candidates(example, DroppedGold()) or ())
+        if isinstance(reader, CandidateReader) and not candidates:
+            self._explain_no_candidates(get_examples)
         spans = [span for gold in aligned for span in gold.spans]
         if labels is None:
             labels = sorted({span.label_ for _, _, span in spans})
@@ -402,12 +484,15 @@ class SpanRecognizer(TrainablePipe):
             self._explain_no_gold(get_examples)
         check_label_thresholds(self.cfg, self.name)
         if self.cfg["max_length"] in (None, self._measured_length):
-            longest = max((end - start for start, end, _ in spans), default=0)
+            lengths = [end - start for start, end, _ in spans]
+            longest = max(lengths + [len(span) for span in candidates], default=0)
             self.cfg["max_length"] = longest or DEFAULT_MAX_LENGTH
             self._measured_length = self.cfg["max_length"]
         for gold in aligned:
             usable_cells(gold, self._label_ids, self.cfg["max_length"], dropped)
-        self.dropped_gold = DroppedGold()
+            if self.objective.exclusive:
+                count_second_labels(gold, dropped)
+        self.dropped_gold, self.dropped_candidates = DroppedGold(), DroppedGold()
         self._report(dropped)
         self._set_n_labels()
         self.model.initialize(X=sample or [Doc(self.vocab, words=["x"])])
@@ -428,6 +513,20 @@ class SpanRecognizer(TrainablePipe):
                     found=found or "There is no other annotation of spans either.",
                 )
             )
+
+    def _explain_no_candidates(
+        self, get_examples: Callable[[], Iterable[Example]]
+    ) -> None:
+        """Raise an error: there is nothing to score."""
+        docs = [example.reference for example in get_examples()]
+        raise ValueError(
+            Errors.E021.format(
+                name=self.name,
+                key=self.cfg["candidates_key"],
+                n_docs=len(docs),
+                found=annotation_found(docs),
+            )
+        )
 
     def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
         """Serialize the component.
