@@ -150,9 +150,11 @@ def test_the_seed_decides_what_is_drawn():
     assert first[0] != first[1]
 
 
-@pytest.mark.parametrize(
-    "way", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))]
-)
+def pickled(objective):
+    return pickle.loads(pickle.dumps(objective))
+
+
+@pytest.mark.parametrize("way", [copy.deepcopy, pickled])
 def test_a_copy_goes_on_drawing_as_the_original(way):
     objective = SampledSoftmax(5, seed=1)
     draws(objective, 2)
