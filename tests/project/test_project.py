@@ -7,7 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import spacy
 import srsly
+from spacy.tokens import Doc
+from thinc.api import Config
 
 PROJECT = Path(__file__).parents[2] / "project"
 CONFIGS = sorted(PROJECT.glob("configs/*.cfg"))
@@ -41,7 +44,8 @@ def project(tmp_path_factory):
 
 
 def ignore_made(folder, names):
-    made = {"raw", "corpus", "training", "metrics", "pages", "project.lock"}
+    made = {"raw", "corpus", "vectors", "training", "metrics", "pages"}
+    made.add("project.lock")
     return made & set(names) if Path(folder) == PROJECT else set()
 
 
@@ -61,7 +65,8 @@ def test_all_runs_then_skips_what_has_not_changed(project):
 
     second = run("project", "run", "all", project, *short)
     # check-config makes no file, so it runs each time.
-    for step in ["demo", "corpus", "train", "calibrate", "evaluate", "visualize"]:
+    steps = ["demo", "corpus", "vectors", "train", "calibrate", "evaluate", "visualize"]
+    for step in steps:
         assert f"Skipping '{step}': nothing changed" in second
 
     # Another grammar is another demo, so all that is made from it is made again.
@@ -72,6 +77,82 @@ def test_all_runs_then_skips_what_has_not_changed(project):
     third = run("project", "run", "all", project, *short)
     assert "Skipping 'corpus': nothing changed" in third  # the same sentences
     assert "Skipping 'train'" not in third
+
+
+def write_vectors(path, words):
+    """Vectors of three numbers in word2vec's text format."""
+    rows = [f"{word} {i} 1.0 -{i}" for i, word in enumerate(words)]
+    path.write_text("\n".join([f"{len(words)} 3", *rows, ""]), encoding="utf8")
+    return path
+
+
+@pytest.mark.parametrize("name", ["tok2vec", "typing", "transformer"])
+def test_without_vectors_the_config_is_trained_as_it_stands(tmp_path, name):
+    config = PROJECT / "configs" / f"{name}.cfg"
+    use_vectors(config, tmp_path / "a" / "made.cfg")
+    assert (tmp_path / "a" / "made.cfg").read_bytes() == config.read_bytes()
+
+
+def use_vectors(*args, **kwargs):
+    script = PROJECT / "scripts" / "use_vectors.py"
+    config, output, *vectors = args
+    command = [sys.executable, script, config, output, "en", *vectors]
+    return subprocess.run(
+        list(map(str, command)), capture_output=True, text=True, **kwargs
+    )
+
+
+@pytest.mark.parametrize(
+    "words, attr", [(["the", "museum"], "LOWER"), (["the", "Museum"], "ORTH")]
+)
+@pytest.mark.parametrize("name", ["tok2vec", "typing"])
+def test_the_config_with_vectors_uses_them(tmp_path, name, words, attr):
+    vectors = write_vectors(tmp_path / "small.txt", words)
+    config = PROJECT / "configs" / f"{name}.cfg"
+    done = use_vectors(config, tmp_path / "made.cfg", vectors, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    made = Config().from_disk(tmp_path / "made.cfg", interpolate=False)
+    before = Config().from_disk(config, interpolate=False)
+    embed = made["components"]["tok2vec"]["model"]["embed"]
+    assert embed.pop("include_static_vectors") is True
+    assert made["paths"].pop("vectors") == str(Path("vectors", "small"))
+    before["components"]["tok2vec"]["model"]["embed"].pop("include_static_vectors")
+    before["paths"].pop("vectors")
+    assert made == before
+    # As the layer of static vectors looks them up.
+    vocab = spacy.load(tmp_path / "vectors" / "small").vocab
+    doc = Doc(vocab, words=["THE", "Museum", "museum", "x"])
+    rows = vocab.vectors.find(keys=doc.to_array(vocab.vectors.attr))
+    known = [False, True, False] if attr == "ORTH" else [True, True, True]
+    assert (rows >= 0).tolist() == [*known, False]
+
+
+def test_a_config_that_takes_no_vectors_is_an_error(tmp_path):
+    vectors = write_vectors(tmp_path / "small.txt", ["the"])
+    config = PROJECT / "configs" / "transformer.cfg"
+    done = use_vectors(config, tmp_path / "made.cfg", vectors, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "takes no vectors" in done.stdout + done.stderr
+    assert not (tmp_path / "made.cfg").exists()
+
+
+@pytest.mark.slow
+def test_mentions_are_typed_with_static_vectors(project, tmp_path):
+    """All steps with the variables `config` and `vectors`; the trained pipeline has
+    the vectors with it."""
+    words = ["museum", "the", "town", "of", "ship", "mayor"]
+    variables = {
+        "config": "typing",
+        "vectors": write_vectors(tmp_path / "small.txt", words),
+        "train_args": " --training.max_epochs 3 --training.eval_frequency 10",
+    }
+    arguments = [x for key, y in variables.items() for x in (f"--vars.{key}", str(y))]
+    run("project", "run", "all", project, *arguments)
+    metrics = srsly.read_json(project / "metrics" / "demo-typing.json")
+    # The places are given, so there is a label for each span, right or wrong.
+    assert metrics["micro"]["f"] > 0.5
+    nlp = spacy.load(project / "training" / "demo-typing" / "model-best")
+    assert nlp("museum")[0].vector.tolist() == [0.0, 1.0, 0.0]
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
