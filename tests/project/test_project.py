@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 import spacy
 import srsly
-from spacy.tokens import Doc
-from thinc.api import Config
 
 PROJECT = Path(__file__).parents[2] / "project"
 CONFIGS = sorted(PROJECT.glob("configs/*.cfg"))
@@ -84,56 +82,6 @@ def write_vectors(path, words):
     rows = [f"{word} {i} 1.0 -{i}" for i, word in enumerate(words)]
     path.write_text("\n".join([f"{len(words)} 3", *rows, ""]), encoding="utf8")
     return path
-
-
-@pytest.mark.parametrize("name", ["tok2vec", "typing", "transformer"])
-def test_without_vectors_the_config_is_trained_as_it_stands(tmp_path, name):
-    config = PROJECT / "configs" / f"{name}.cfg"
-    use_vectors(config, tmp_path / "a" / "made.cfg")
-    assert (tmp_path / "a" / "made.cfg").read_bytes() == config.read_bytes()
-
-
-def use_vectors(*args, **kwargs):
-    script = PROJECT / "scripts" / "use_vectors.py"
-    config, output, *vectors = args
-    command = [sys.executable, script, config, output, "en", *vectors]
-    return subprocess.run(
-        list(map(str, command)), capture_output=True, text=True, **kwargs
-    )
-
-
-@pytest.mark.parametrize(
-    "words, attr", [(["the", "museum"], "LOWER"), (["the", "Museum"], "ORTH")]
-)
-@pytest.mark.parametrize("name", ["tok2vec", "typing"])
-def test_the_config_with_vectors_uses_them(tmp_path, name, words, attr):
-    vectors = write_vectors(tmp_path / "small.txt", words)
-    config = PROJECT / "configs" / f"{name}.cfg"
-    done = use_vectors(config, tmp_path / "made.cfg", vectors, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    made = Config().from_disk(tmp_path / "made.cfg", interpolate=False)
-    before = Config().from_disk(config, interpolate=False)
-    embed = made["components"]["tok2vec"]["model"]["embed"]
-    assert embed.pop("include_static_vectors") is True
-    assert made["paths"].pop("vectors") == str(Path("vectors", "small"))
-    before["components"]["tok2vec"]["model"]["embed"].pop("include_static_vectors")
-    before["paths"].pop("vectors")
-    assert made == before
-    # As the layer of static vectors looks them up.
-    vocab = spacy.load(tmp_path / "vectors" / "small").vocab
-    doc = Doc(vocab, words=["THE", "Museum", "museum", "x"])
-    rows = vocab.vectors.find(keys=doc.to_array(vocab.vectors.attr))
-    known = [False, True, False] if attr == "ORTH" else [True, True, True]
-    assert (rows >= 0).tolist() == [*known, False]
-
-
-def test_a_config_that_takes_no_vectors_is_an_error(tmp_path):
-    vectors = write_vectors(tmp_path / "small.txt", ["the"])
-    config = PROJECT / "configs" / "transformer.cfg"
-    done = use_vectors(config, tmp_path / "made.cfg", vectors, cwd=tmp_path)
-    assert done.returncode == 1
-    assert "takes no vectors" in done.stdout + done.stderr
-    assert not (tmp_path / "made.cfg").exists()
 
 
 @pytest.mark.slow
