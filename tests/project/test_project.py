@@ -100,7 +100,8 @@ def test_mentions_are_typed_with_static_vectors(project, tmp_path):
     # The places are given, so there is a label for each span, right or wrong.
     assert metrics["micro"]["f"] > 0.5
     nlp = spacy.load(project / "training" / "demo-typing" / "model-best")
-    assert nlp("museum")[0].vector.tolist() == [0.0, 1.0, 0.0]
+    (museum,) = nlp.make_doc("museum")
+    assert museum.vector.tolist() == [0.0, 1.0, 0.0]
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
