@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from .lattice import Lattice
 
 OVERLAPS = ("any", "nested", "flat")
+FLAT = ("best", "greedy")
 
 Ints = NDArray[numpy.integer[Any]]
 Floats = NDArray[numpy.floating[Any]]
@@ -47,6 +48,7 @@ def decode(
     thresholds: Sequence[float],
     *,
     overlap: str = "any",
+    flat: str = "best",
     max_spans: int = 1000,
 ) -> Spans:
     """Read the spans off a lattice, in the order of (document, start, end, label).
@@ -54,8 +56,9 @@ def decode(
     lattice (Lattice): Scores of all candidates.
     thresholds (Sequence[float]): Lowest score that is kept, for each label.
     overlap (str): "any"; "nested", no span may cross another, of two that do the
-        one with the higher margin is kept; "flat", the disjoint spans with the
-        highest sum of margins.
+        one with the higher margin is kept; "flat", disjoint spans.
+    flat (str): Which disjoint spans: "best", those with the highest sum of margins;
+        "greedy", the highest scores first.
     max_spans (int): Most spans of a document that are considered, the highest
         scores first.
     RETURNS (Spans): The spans kept.
@@ -63,16 +66,23 @@ def decode(
     spans = _above(lattice, thresholds)
     spans = spans[_best_of_each_doc(spans, max_spans)]
     spans = spans[numpy.lexsort((spans.labels, spans.ends, spans.starts))]
-    return resolve(spans, overlap)
+    return resolve(spans, overlap, flat)
 
 
-def resolve(spans: Spans, overlap: str) -> Spans:
+def resolve(spans: Spans, overlap: str, flat: str = "best") -> Spans:
     """The best of the spans that may stand together. Arguments as for `decode`."""
     if overlap == "nested":
         return spans[best_nested(spans.starts, spans.ends, spans.margins)]
     if overlap == "flat":
-        return spans[best_flat(spans.starts, spans.ends, spans.margins)]
+        return spans[choose_flat(spans, flat)]
     return spans
+
+
+def choose_flat(spans: Spans, flat: str) -> Mask:
+    """The disjoint spans that are kept. *Shape:* (n,). Arguments as for `decode`."""
+    if flat == "greedy":
+        return greedy_flat(spans.starts, spans.ends, spans.scores)
+    return best_flat(spans.starts, spans.ends, spans.margins)
 
 
 def _above(lattice: Lattice, thresholds: Sequence[float]) -> Spans:
@@ -149,6 +159,24 @@ def best_flat(starts: Ints, ends: Ints, weights: Floats) -> Mask:
             i = n_before[i - 1]
         else:
             i -= 1
+    return kept
+
+
+def greedy_flat(starts: Ints, ends: Ints, weights: Floats) -> Mask:
+    """Disjoint spans, the highest weights first, each kept unless it overlaps one
+    kept before; of equal weights, the first.
+
+    starts, ends (Ints): *Shape:* (n,)
+    weights (Floats): *Shape:* (n,)
+    RETURNS (Mask): The spans chosen. *Shape:* (n,)
+    """
+    kept = ~_overlapping(starts, ends)
+    rest = numpy.flatnonzero(~kept)
+    rest = rest[numpy.argsort(-weights[rest], kind="stable")]
+    taken = numpy.zeros(ends.max(initial=0), dtype=bool)
+    for i, start, end in zip(rest, starts[rest], ends[rest]):
+        if not taken[start:end].any():
+            taken[start:end] = kept[i] = True
     return kept
 
 

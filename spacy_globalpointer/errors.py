@@ -39,6 +39,16 @@ class Errors:
         "The texts of pair {number} differ: gold starts with {gold!r}, predicted "
         "with {predicted!r}."
     )
+    E020 = (
+        "Component '{name}' has a model whose classes {model}, and an objective, "
+        "{objective}, whose classes {other}. SampledSoftmax.v1 goes with "
+        "SpanClassifier.v1, the other objectives with the other architectures."
+    )
+    E021 = (
+        "Component '{name}' found no candidates under doc.spans['{key}'] in {n_docs} "
+        "documents. {found} Set `candidates_key` to the key that holds the given "
+        "spans, or to null to score all spans."
+    )
     E030 = (
         "`{setting}` of component '{name}' is {value!r}, but its weights were made "
         "with {built!r}. It can only be changed before the component is initialized."
@@ -51,3 +61,16 @@ class Errors:
 
 class Warnings:
     W001 = "Component '{name}' cannot use some of the gold spans. {report}"
+    W020 = (
+        "Component '{name}' cannot use some of the candidates under "
+        "doc.spans['{key}']. {report}"
+    )
+    W021 = (
+        "Component '{name}' finds no spans in documents without candidates: there is "
+        "no doc.spans['{key}']. For evaluation in training, read the corpus with "
+        '@readers = "spacy_globalpointer.CandidatesCorpus.v1".'
+    )
+    W022 = (
+        "Some of the candidates under doc.spans['{key}'] in {path} cannot be used. "
+        "{report}"
+    )

@@ -6,17 +6,26 @@ made and no graph is kept. All of it is computed in float32 or better.
 
 import math
 from abc import ABC, abstractmethod
-from typing import Tuple
+from dataclasses import replace
+from typing import Optional, Tuple
 
+import numpy
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .lattice import GoldSpans, Lattice, touches
+from .errors import Errors
+from .lattice import GoldSpans, Lattice, Layout, touches
 
 
 class Objective(ABC):
-    """A loss on the lattice and its link from scores to probabilities."""
+    """A loss on the lattice and its link from scores to probabilities.
+
+    exclusive (bool): Whether each candidate has exactly one of n_labels + 1
+        classes, the last of them "no entity", rather than each label or not.
+    """
+
+    exclusive = False
 
     @abstractmethod
     def __call__(self, lattice: Lattice, gold: GoldSpans) -> Tuple[Tensor, Tensor]:
@@ -25,33 +34,33 @@ class Objective(ABC):
         lattice (Lattice): Scores of all candidates. They are not changed.
         gold (GoldSpans): The annotation. Candidates that touch a token without
             annotation add neither loss nor gradient.
-        RETURNS (Tuple[Tensor, Tensor]): The loss, the mean over annotated
-            documents and labels, *shape* (); its gradient, *shape* (n_labels,
-            n_tokens, width).
+        RETURNS (Tuple[Tensor, Tensor]): The loss, a mean over annotated documents
+            and labels (over decisions, where they are exclusive), *shape* (); its
+            gradient, *shape* that of the scores.
         """
 
-    @abstractmethod
-    def probability(self, scores: Tensor) -> Tensor:
-        """The link: probabilities of scores, of the same shape."""
+    def log_odds(self, lattice: Lattice) -> Lattice:
+        """The log odds of each label, log p - log(1 - p), which decoding,
+        thresholds and calibration read.
 
-    @abstractmethod
-    def score(self, probability: float) -> float:
-        """The inverse of the link."""
-
-
-class _SigmoidObjective(Objective):
-    """Each candidate and label is a decision of its own."""
+        lattice (Lattice): Scores of all candidates.
+        RETURNS (Lattice): *Shape:* (n_labels, n_tokens, width); -inf where a label
+            cannot be predicted.
+        """
+        return lattice
 
     def probability(self, scores: Tensor) -> Tensor:
+        """The link: probabilities of log odds, of the same shape."""
         return scores.sigmoid()
 
     def score(self, probability: float) -> float:
+        """The inverse of the link."""
         if probability in (0.0, 1.0):
             return math.copysign(math.inf, probability - 0.5)
         return math.log(probability) - math.log1p(-probability)
 
 
-class ClassImbalanceLoss(_SigmoidObjective):
+class ClassImbalanceLoss(Objective):
     """Class-imbalance loss (arXiv 2208.03054, eq. 13): for each document and
     label, P its gold spans and Q all other candidates,
 
@@ -74,7 +83,7 @@ class ClassImbalanceLoss(_SigmoidObjective):
         return _mean(loss_p + loss_q, d_scores, gold)
 
 
-class BinaryCrossEntropy(_SigmoidObjective):
+class BinaryCrossEntropy(Objective):
     """Binary cross-entropy, the baseline of arXiv 2208.03054, table 7: for each
     document and label, P its gold spans and Q all other candidates,
 
@@ -87,6 +96,83 @@ class BinaryCrossEntropy(_SigmoidObjective):
         d_scores = negatives.sigmoid_()
         d_scores[gold.index] = -torch.sigmoid(-positives)
         return _mean(loss, d_scores, gold)
+
+
+class SampledSoftmax(Objective):
+    """Cross-entropy of a softmax over the labels and "no entity", for the gold
+    spans and a random choice of the other candidates of each document (SpanNER,
+    arXiv 2207.03300). The mean over all that enter.
+
+    A span with two gold labels enters twice, and half of its probability is the
+    best that each label can get.
+
+    negatives (Optional[int]): Candidates of each document that enter as "no
+        entity", drawn without replacement; None: all.
+    seed (int): Seed of the draws.
+    """
+
+    exclusive = True
+
+    def __init__(self, negatives: Optional[int] = 100, seed: int = 0) -> None:
+        if negatives is not None and negatives < 1:
+            raise ValueError(
+                Errors.E004.format(
+                    setting="negatives", allowed="1 or more, or null", value=negatives
+                )
+            )
+        self.negatives = negatives
+        self.seed = seed
+        # Of numpy, which can be copied and pickled, and draws the same for a GPU.
+        self._random = numpy.random.default_rng(seed)
+
+    def __call__(self, lattice: Lattice, gold: GoldSpans) -> Tuple[Tensor, Tensor]:
+        width = lattice.layout.width
+        scores = lattice.scores.flatten(1)
+        positives = gold.heads * width + gold.widths
+        free = scores[-1] > -torch.inf
+        free[positives] = False
+        if gold.unknown is not None:
+            free &= ~touches(gold.unknown, width).flatten()
+        negatives = self._sample(free.nonzero().squeeze(1), lattice.layout)
+        cells = torch.cat((positives, negatives))
+        targets = torch.full_like(cells, len(scores) - 1)
+        targets[: len(positives)] = gold.labels
+        n = max(len(cells), 1)
+
+        dtype = torch.promote_types(scores.dtype, torch.float32)
+        log_p = scores[:, cells].to(dtype).log_softmax(0)
+        right = targets.unsqueeze(0)
+        loss = -log_p.gather(0, right).sum() / n
+        # p - 1 of the right class, as the sum of the others: nothing is rounded off
+        # where p is nearly 1.
+        d_cells = log_p.exp_().scatter_(0, right, 0.0)
+        d_cells.scatter_(0, right, -d_cells.sum(0, keepdim=True)).div_(n)
+        d_scores = torch.zeros_like(scores, dtype=dtype).index_add_(1, cells, d_cells)
+        return loss, d_scores.view(lattice.scores.shape)
+
+    def _sample(self, cells: Tensor, layout: Layout) -> Tensor:
+        """At most `negatives` cells of each document. *Shapes:* (n,) to (m,)"""
+        if self.negatives is None:
+            return cells
+        # Cells stand in the order of documents, and do so when shuffled in each.
+        docs = layout.doc_ids[cells.div(layout.width, rounding_mode="floor")]
+        draws = torch.from_numpy(self._random.random(len(cells))).to(cells.device)
+        shuffled = cells[(docs + draws).argsort()]
+        counts = docs.bincount(minlength=layout.n_docs)
+        places = torch.arange(len(cells), device=cells.device)
+        return shuffled[places - (counts.cumsum(0) - counts)[docs] < self.negatives]
+
+    def log_odds(self, lattice: Lattice) -> Lattice:
+        """The log odds of the class with the highest probability, unless it is "no
+        entity"; -inf for all others."""
+        dtype = torch.promote_types(lattice.scores.dtype, torch.float32)
+        scores = lattice.scores.to(dtype)
+        best, winner = scores.max(0, keepdim=True)
+        # log(1 - p) is the logsumexp of the other classes: exact where p is near 1.
+        others = scores.scatter(0, winner, -torch.inf).logsumexp(0, keepdim=True)
+        odds = torch.where(best > -torch.inf, best - others, best)
+        outside = torch.full_like(scores, -torch.inf)
+        return replace(lattice, scores=outside.scatter_(0, winner, odds)[:-1])
 
 
 def _split(lattice: Lattice, gold: GoldSpans) -> Tuple[Tensor, Tensor]:

@@ -16,6 +16,7 @@ from spacy_globalpointer.decoding import (
     best_flat,
     best_nested,
     decode,
+    greedy_flat,
     overlap_of,
     resolve,
 )
@@ -52,6 +53,15 @@ def greedy_nested(spans, weights):
     chosen = []
     for i in sorted(range(len(spans)), key=lambda i: -weights[i]):
         if not any(cross(spans[i], spans[j]) for j in chosen):
+            chosen.append(i)
+    return sorted(chosen)
+
+
+def highest_first(spans, weights):
+    """The spans with the highest weights first, unless they overlap one chosen."""
+    chosen = []
+    for i in sorted(range(len(spans)), key=lambda i: -weights[i]):
+        if not any(overlap(spans[i], spans[j]) for j in chosen):
             chosen.append(i)
     return sorted(chosen)
 
@@ -96,6 +106,17 @@ def test_flat_choice_has_the_highest_sum_of_all_subsets(data):
         # Nothing is left out without a reason, not even a span of weight 0.
         for i in set(range(len(spans))) - set(chosen):
             assert any(overlap(spans[i], spans[j]) for j in chosen)
+
+
+@few_examples
+@given(st.data())
+def test_greedy_choice_takes_the_highest_weights_first(data):
+    for _ in range(5):
+        spans, weights = data.draw(weighted_spans(any_weights))
+        assert choose(greedy_flat, spans, weights) == highest_first(spans, weights)
+        # Log odds may be below 0.
+        weights = [weight - 2 for weight in weights]
+        assert choose(greedy_flat, spans, weights) == highest_first(spans, weights)
 
 
 @few_examples
@@ -253,6 +274,24 @@ def test_overlap_modes_choose_by_margin(lengths, max_length, mode, max_spans):
             assert math.isclose(total, best_sum(places, margins), abs_tol=1e-5)
 
 
+@every_batch
+@pytest.mark.parametrize("max_spans", [6, 1000])
+def test_greedy_takes_the_highest_scores_first(lengths, max_length, max_spans):
+    """Scores, not margins: the most probable first, whatever the thresholds."""
+    thresholds = (1.5, 3.0, -2.0)
+    lattice = random_lattice(lengths, max_length, seed=3)
+    spans = decode(
+        lattice, thresholds, overlap="flat", flat="greedy", max_spans=max_spans
+    )
+    expected = []
+    for doc in range(len(lengths)):
+        everything = read(lattice, lengths, max_length, thresholds, max_spans)
+        rows = [row for row in everything if row[0] == doc]
+        chosen = highest_first([row[1:3] for row in rows], [row[4] for row in rows])
+        expected += [rows[i] for i in chosen]
+    close(rows_of(spans), expected)
+
+
 def test_the_cases_of_overlap_are_told_apart():
     """Scores by hand: a long span of one token more than its two parts, one that
     crosses it, and the sum of two small margins against a large one."""
@@ -272,6 +311,8 @@ def test_the_cases_of_overlap_are_told_apart():
     for mode, places in expected.items():
         spans = decode(lattice, [1.0, 0.0], overlap=mode)
         assert [row[1:4] for row in rows_of(spans)] == places
+    greedy = decode(lattice, [1.0, 0.0], overlap="flat", flat="greedy")
+    assert [row[1:4] for row in rows_of(greedy)] == [(0, 4, 0)]
 
 
 @pytest.mark.parametrize("mode", OVERLAPS)

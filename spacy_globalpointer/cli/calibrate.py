@@ -119,6 +119,7 @@ def _candidates(pipe: SpanRecognizer, examples: List[Example]) -> Candidates:
         right=numpy.array(right, dtype=bool),
         n_gold=numpy.bincount(gold_labels, minlength=len(rows)),
         overlap=overlap_of(gold_starts, gold_ends),
+        flat=pipe.cfg["flat"],
     )
 
 

@@ -12,8 +12,10 @@ from spacy.training import Corpus, Example
 from tqdm import tqdm
 from wasabi import msg
 
-from ..errors import Errors
+from ..errors import Errors, Warnings
+from ..pipeline.candidates import give_candidates
 from ..pipeline.component import Recognizer
+from ..pipeline.gold import DroppedGold
 
 global_pointer = typer.Typer(
     name="global-pointer",
@@ -59,12 +61,21 @@ def find_component(nlp: Language, name: Optional[str]) -> Recognizer:
 
 def read(nlp: Language, pipe: Recognizer, path: Path, limit: int = 0) -> List[Example]:
     """Read annotated documents, with the gold spans under the component's key also
-    where it learns them from doc.ents."""
+    where it learns them from doc.ents, and with the candidates, where it has to be
+    given them."""
     examples = list(Corpus(path, limit=limit)(nlp))
     if pipe.cfg["gold"] == "ents":
         for example in examples:
             if example.reference.has_annotation("ENT_IOB"):
                 example.reference.spans[pipe.key] = list(example.reference.ents)
+    key = pipe.cfg.get("candidates_key")
+    if key is not None:
+        dropped = DroppedGold()
+        for example in examples:
+            give_candidates(example, key, dropped)
+        if dropped.counts:
+            report = dropped.report()
+            msg.warn(Warnings.W022.format(path=path, key=key, report=report))
     return examples
 
 

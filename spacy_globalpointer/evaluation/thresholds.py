@@ -21,6 +21,7 @@ class Candidates:
     right (NDArray): Whether each is a gold span. *Shape:* (n,)
     n_gold (NDArray): Gold spans of each label, found or not. *Shape:* (n_labels,)
     overlap (str): The strictest setting of `overlap` that the gold spans obey.
+    flat (str): The component's setting.
     """
 
     spans: Spans
@@ -28,6 +29,7 @@ class Candidates:
     right: Mask
     n_gold: NDArray[numpy.int64]
     overlap: str
+    flat: str = "best"
 
     def f1(self, thresholds: Floats, overlap: str) -> float:
         """Micro F1 of what would be predicted with other thresholds.
@@ -41,7 +43,7 @@ class Candidates:
         margins = (self.spans.scores - lowest)[places]
         # `docs` carries the places: nothing else is told of a span in `resolve`.
         kept = replace(self.spans[places], docs=places, margins=margins)
-        predicted = resolve(kept, overlap).docs
+        predicted = resolve(kept, overlap, self.flat).docs
         total = len(predicted) + self.n_gold.sum()
         return float(2 * self.right[predicted].sum() / total) if total else 0.0
 

@@ -3,5 +3,11 @@
 from .efficient_global_pointer import EfficientGlobalPointer
 from .global_pointer import GlobalPointer
 from .sequence_tagger import SequenceTagger
+from .span_classifier import SpanClassifier
 
-__all__ = ["EfficientGlobalPointer", "GlobalPointer", "SequenceTagger"]
+__all__ = [
+    "EfficientGlobalPointer",
+    "GlobalPointer",
+    "SequenceTagger",
+    "SpanClassifier",
+]

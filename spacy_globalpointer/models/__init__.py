@@ -4,6 +4,7 @@ from .architectures import (
     build_efficient_global_pointer_v1,
     build_global_pointer_v1,
     build_sequence_ner_v1,
+    build_span_classifier_v1,
 )
 from .span_scorer import build_head, resize_head, scorer_of
 
@@ -12,6 +13,7 @@ __all__ = [
     "build_global_pointer_v1",
     "build_head",
     "build_sequence_ner_v1",
+    "build_span_classifier_v1",
     "resize_head",
     "scorer_of",
 ]

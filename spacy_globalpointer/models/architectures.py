@@ -8,8 +8,9 @@ from thinc.api import Model
 from thinc.types import Floats2d
 
 from ..errors import Errors
-from ..heads import EfficientGlobalPointer, GlobalPointer
+from ..heads import EfficientGlobalPointer, GlobalPointer, SpanClassifier
 from ..heads.efficient_global_pointer import FEATURES
+from ..heads.span_classifier import REPRESENTATIONS
 from ..types import SequenceModelT, SpanModelT
 from .sequence_scorer import build_sequence_model
 from .span_scorer import build_span_model
@@ -58,6 +59,45 @@ def build_efficient_global_pointer_v1(
         EfficientGlobalPointer, head_width=head_width, rope=rope, features=features
     )
     return build_span_model(tok2vec, head)
+
+
+def build_span_classifier_v1(
+    tok2vec: Model[List[Doc], List[Floats2d]],
+    representation: str = "hybrid",
+    length_width: int = 25,
+    n_lengths: int = 32,
+) -> SpanModelT:
+    """SpanNER (arXiv 2207.03300, eq. 12 to 18): a linear classifier of span
+    representations into the labels and "no entity".
+
+    tok2vec (Model[List[Doc], List[Floats2d]]): The encoder, or a listener to one.
+    representation (str): "boundary", the first and the last token; "pooling", the
+        maximum of all tokens, and the document; "hybrid", both; "attention", the
+        tokens weighted by a learned attention.
+    length_width (int): Width of the learned embedding of a span's length.
+    n_lengths (int): Lengths that have an embedding of their own; longer spans
+        share that of the last.
+    """
+    if representation not in REPRESENTATIONS:
+        raise ValueError(
+            Errors.E004.format(
+                setting="representation",
+                allowed=f"one of {tuple(REPRESENTATIONS)}",
+                value=representation,
+            )
+        )
+    for setting, value in (("length_width", length_width), ("n_lengths", n_lengths)):
+        if value < 1:
+            raise ValueError(
+                Errors.E004.format(setting=setting, allowed="1 or more", value=value)
+            )
+    head = partial(
+        SpanClassifier,
+        representation=representation,
+        length_width=length_width,
+        n_lengths=n_lengths,
+    )
+    return build_span_model(tok2vec, head, exclusive=True)
 
 
 def build_sequence_ner_v1(

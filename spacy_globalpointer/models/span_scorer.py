@@ -20,25 +20,34 @@ from .head_shim import HeadShim
 
 
 def build_span_model(
-    tok2vec: Model[List[Doc], List[Floats2d]], head: HeadBuilderT
+    tok2vec: Model[List[Doc], List[Floats2d]],
+    head: HeadBuilderT,
+    exclusive: bool = False,
 ) -> SpanModelT:
     """An encoder and a head.
 
     tok2vec (Model): The encoder, or a listener to one.
     head (Callable[[int, int], nn.Module]): Makes the torch head of a hidden width
         and a number of labels, once both are known.
+    exclusive (bool): Whether the head scores one class more than there are labels,
+        "no entity", for an objective of which the classes exclude each other.
     """
-    return chain(tok2vec, span_scorer(head))
+    return chain(tok2vec, span_scorer(head, exclusive))
 
 
-def span_scorer(head: HeadBuilderT) -> HeadModelT:
+def span_scorer(head: HeadBuilderT, exclusive: bool = False) -> HeadModelT:
     """A layer without weights until `build_head` gives it a torch head."""
     return Model(
         "span_scorer",
         forward,
         init=init,
         dims={"nI": None, "nO": None},
-        attrs={"build": head, "dropout_rate": 0.0, "max_length": None},
+        attrs={
+            "build": head,
+            "exclusive": exclusive,
+            "dropout_rate": 0.0,
+            "max_length": None,
+        },
     )
 
 

@@ -6,7 +6,7 @@ import numpy
 from numpy.typing import NDArray
 from spacy.tokens import Doc, Span, SpanGroup
 
-from ..decoding import Mask, Spans, best_flat
+from ..decoding import Mask, Spans, choose_flat
 
 
 def write_spans(
@@ -45,7 +45,12 @@ def write_spans(
 
 
 def write_ents(
-    docs: Sequence[Doc], spans: Spans, written: List[List[Span]], *, overwrite: bool
+    docs: Sequence[Doc],
+    spans: Spans,
+    written: List[List[Span]],
+    *,
+    overwrite: bool,
+    flat: str,
 ) -> None:
     """Write the best spans that do not overlap to doc.ents.
 
@@ -54,6 +59,7 @@ def write_ents(
     written (List[List[Span]]): The same, from `write_spans`.
     overwrite (bool): Whether to replace the entities that are there, or to keep
         them, and tokens blocked from being in one, and fill around them.
+    flat (str): Which spans are the best, as for `decode`.
     """
     if overwrite:
         free = numpy.ones(len(spans), dtype=bool)
@@ -62,8 +68,7 @@ def write_ents(
         before = numpy.concatenate(([0], numpy.cumsum(taken)))
         free = before[spans.starts] == before[spans.ends]
     candidates = numpy.flatnonzero(free)
-    rest = spans[candidates]
-    free[candidates] = best_flat(rest.starts, rest.ends, rest.margins)
+    free[candidates] = choose_flat(spans[candidates], flat)
     flags = iter(free.tolist())
     for doc, found in zip(docs, written):
         ents = [span for span in found if next(flags)]

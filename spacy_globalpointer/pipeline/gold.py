@@ -186,6 +186,15 @@ def usable_cells(
     return list(cells)
 
 
+def count_second_labels(gold: AlignedGold, dropped: DroppedGold) -> None:
+    """Count the gold spans that share all of their tokens with one before, of
+    another label: a softmax predicts one of them."""
+    labels: Dict[Tuple[int, int], int] = {}
+    for start, end, span in gold.spans:
+        if labels.setdefault((start, end), span.label) != span.label:
+            dropped.add("a second label of the same tokens", span)
+
+
 def batch_gold(
     examples: Iterable[Example],
     reader: GoldReader,

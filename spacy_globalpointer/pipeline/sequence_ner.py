@@ -22,7 +22,7 @@ from .component import Recognizer
 from .gold import AlignedGold, DroppedGold
 from .gold_tags import batch_tags, flat_gold
 from .settings import check_settings
-from .span_recognizer import DEFAULT_SPANS_KEY
+from .span_recognizer import DEFAULT_SCORE_WEIGHTS, DEFAULT_SPANS_KEY
 from .span_recognizer import DEFAULTS as SPAN_DEFAULTS
 
 default_config = """
@@ -47,12 +47,7 @@ DEFAULT_MODEL["tok2vec"] = SPAN_DEFAULTS["model"]["tok2vec"]
         "model": DEFAULT_MODEL,
         "scorer": SPAN_DEFAULTS["scorer"],
     },
-    default_score_weights={
-        f"spans_{DEFAULT_SPANS_KEY}_f": 1.0,
-        f"spans_{DEFAULT_SPANS_KEY}_p": 0.0,
-        f"spans_{DEFAULT_SPANS_KEY}_r": 0.0,
-        f"spans_{DEFAULT_SPANS_KEY}_macro_f": 0.0,
-    },
+    default_score_weights=DEFAULT_SCORE_WEIGHTS,
 )
 def make_sequence_ner(
     nlp: Language,
@@ -201,7 +196,8 @@ class SequenceRecognizer(Recognizer):
             probabilities=probabilities,
         )
         if self.cfg["set_ents"]:
-            write_ents(docs, spans, written, overwrite=self.cfg["overwrite_ents"])
+            overwrite = self.cfg["overwrite_ents"]
+            write_ents(docs, spans, written, overwrite=overwrite, flat="best")
 
     def get_loss(
         self, examples: Iterable[Example], scores: TagScores

@@ -5,7 +5,7 @@ import math
 from numbers import Integral, Real
 from typing import Any, Callable, Dict, Iterable, Tuple
 
-from ..decoding import OVERLAPS
+from ..decoding import FLAT, OVERLAPS
 from ..errors import Errors
 from ..tagging import SCHEMES
 from .gold import SOURCES
@@ -38,7 +38,12 @@ CHECKS: Dict[str, Check] = {
     "max_spans": ("1 or more", _is_count),
     "loss_weight": ("0 or more", lambda value: _is_number(value, 0)),
     "overlap": (f"one of {OVERLAPS}", lambda value: value in OVERLAPS),
+    "flat": (f"one of {FLAT}", lambda value: value in FLAT),
     "gold": (f"one of {SOURCES}", lambda value: value in SOURCES),
+    "candidates_key": (
+        "a key of doc.spans, or null",
+        lambda value: value is None or (isinstance(value, str) and value != ""),
+    ),
     "scheme": (f"one of {(*SCHEMES,)}", lambda value: value in (*SCHEMES,)),
     "crf": ("true or false", lambda value: isinstance(value, bool)),
 }

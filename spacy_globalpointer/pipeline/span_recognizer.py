@@ -1,23 +1,34 @@
 """The span recogniser, the component behind the factory `global_pointer`."""
 
-from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
+import warnings
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 import numpy
 from spacy.language import Language
-from spacy.tokens import Doc
-from spacy.training import Example, validate_examples
+from spacy.tokens import Doc, Span
+from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Config
 from torch import Tensor, from_numpy
 
 from ..decoding import decode
+from ..errors import Errors, Warnings
 from ..lattice import Lattice, Layout
 from ..models.span_scorer import scorer_of
 from ..objectives import Objective
 from ..types import SpanModelT
 from .annotations import write_ents, write_spans
+from .candidates import CandidateReader, only_candidates
 from .component import Recognizer
-from .gold import AlignedGold, DroppedGold, batch_gold, usable_cells
+from .gold import (
+    AlignedGold,
+    DroppedGold,
+    GoldReader,
+    annotation_found,
+    batch_gold,
+    count_second_labels,
+    usable_cells,
+)
 from .settings import check_label_thresholds, check_settings
 
 DEFAULT_SPANS_KEY = "sc"
@@ -54,32 +65,33 @@ depth = 4
 @scorers = "spacy_globalpointer.span_scorer.v1"
 """
 DEFAULTS = Config().from_str(default_config)
+DEFAULT_SETTINGS = {
+    "spans_key": DEFAULT_SPANS_KEY,
+    "gold": "spans",
+    "set_ents": True,
+    "overwrite_ents": False,
+    "threshold": 0.5,
+    "label_thresholds": {},
+    "max_length": None,
+    "overlap": "any",
+    "flat": "best",
+    "max_spans": 1000,
+    "loss_weight": 1.0,
+    "candidates_key": None,
+}
+DEFAULT_SCORE_WEIGHTS = {
+    f"spans_{DEFAULT_SPANS_KEY}_f": 1.0,
+    f"spans_{DEFAULT_SPANS_KEY}_p": 0.0,
+    f"spans_{DEFAULT_SPANS_KEY}_r": 0.0,
+    f"spans_{DEFAULT_SPANS_KEY}_macro_f": 0.0,
+}
 
 
 @Language.factory(
     "global_pointer",
     assigns=["doc.spans", "doc.ents"],
-    default_config={
-        "spans_key": DEFAULT_SPANS_KEY,
-        "gold": "spans",
-        "set_ents": True,
-        "overwrite_ents": False,
-        "threshold": 0.5,
-        "label_thresholds": {},
-        "max_length": None,
-        "overlap": "any",
-        "max_spans": 1000,
-        "loss_weight": 1.0,
-        "model": DEFAULTS["model"],
-        "objective": DEFAULTS["objective"],
-        "scorer": DEFAULTS["scorer"],
-    },
-    default_score_weights={
-        f"spans_{DEFAULT_SPANS_KEY}_f": 1.0,
-        f"spans_{DEFAULT_SPANS_KEY}_p": 0.0,
-        f"spans_{DEFAULT_SPANS_KEY}_r": 0.0,
-        f"spans_{DEFAULT_SPANS_KEY}_macro_f": 0.0,
-    },
+    default_config={**DEFAULT_SETTINGS, **DEFAULTS},
+    default_score_weights=DEFAULT_SCORE_WEIGHTS,
 )
 def make_global_pointer(
     nlp: Language,
@@ -94,8 +106,10 @@ def make_global_pointer(
     label_thresholds: Dict[str, float],
     max_length: Optional[int],
     overlap: str,
+    flat: str,
     max_spans: int,
     loss_weight: float,
+    candidates_key: Optional[str],
     scorer: Optional[Callable],
 ) -> "SpanRecognizer":
     """Create a span recogniser. Its settings are those of `SpanRecognizer`."""
@@ -112,8 +126,10 @@ def make_global_pointer(
         label_thresholds=label_thresholds,
         max_length=max_length,
         overlap=overlap,
+        flat=flat,
         max_spans=max_spans,
         loss_weight=loss_weight,
+        candidates_key=candidates_key,
         scorer=scorer,
     )
 
@@ -139,8 +155,10 @@ class SpanRecognizer(Recognizer):
         label_thresholds: Optional[Dict[str, float]] = None,
         max_length: Optional[int] = None,
         overlap: str = "any",
+        flat: str = "best",
         max_spans: int = 1000,
         loss_weight: float = 1.0,
+        candidates_key: Optional[str] = None,
         scorer: Optional[Callable] = None,
     ) -> None:
         """Initialize the component.
@@ -163,8 +181,13 @@ class SpanRecognizer(Recognizer):
             span seen at initialisation.
         overlap (str): What doc.spans may hold: "any", "nested" (no spans that
             cross), or "flat" (no spans that overlap).
+        flat (str): Which spans that do not overlap are the best, for "flat" and for
+            doc.ents: "best", those with the highest sum of margins, or "greedy",
+            the most probable first.
         max_spans (int): Most spans kept of a document, the most probable first.
         loss_weight (float): Factor on the loss.
+        candidates_key (Optional[str]): Key of doc.spans with the spans that are
+            scored, and no others. None: all spans.
         scorer (Optional[Callable]): The scoring method.
         """
         settings = {
@@ -176,12 +199,28 @@ class SpanRecognizer(Recognizer):
             "label_thresholds": dict(label_thresholds or {}),
             "max_length": max_length,
             "overlap": overlap,
+            "flat": flat,
             "max_spans": max_spans,
             "loss_weight": loss_weight,
+            "candidates_key": candidates_key,
         }
         super().__init__(vocab, model, name, scorer, settings)
+        exclusive = scorer_of(model).attrs["exclusive"]
+        if exclusive != objective.exclusive:
+            classes = {True: "exclude each other", False: "do not exclude each other"}
+            raise ValueError(
+                Errors.E020.format(
+                    name=name,
+                    model=classes[exclusive],
+                    objective=type(objective).__name__,
+                    other=classes[objective.exclusive],
+                )
+            )
         self.objective = objective
         self._measured_length: Optional[int] = None
+        self._longest_candidate = 0
+        self.dropped_candidates = DroppedGold()
+        self._warned_of_no_candidates = False
 
     def _check_loaded(self, cfg: Dict[str, Any]) -> None:
         super()._check_loaded(cfg)
@@ -192,10 +231,13 @@ class SpanRecognizer(Recognizer):
         spans = [span for aligned in gold for span in aligned.spans]
         if self.cfg["max_length"] in (None, self._measured_length):
             longest = max((end - start for start, end, _ in spans), default=0)
+            longest = max(longest, self._longest_candidate)
             self.cfg["max_length"] = longest or DEFAULT_MAX_LENGTH
             self._measured_length = self.cfg["max_length"]
         for aligned in gold:
             usable_cells(aligned, self._label_ids, self.cfg["max_length"], dropped)
+            if self.objective.exclusive:
+                count_second_labels(aligned, dropped)
 
     def _prepare_model(self) -> None:
         super()._prepare_model()
@@ -206,13 +248,15 @@ class SpanRecognizer(Recognizer):
         """Score all candidates of a batch, without modifying it.
 
         docs (Iterable[Doc]): The documents.
-        RETURNS (Lattice): Scores of shape (n_labels, n_tokens, width).
+        RETURNS (Lattice): Scores of shape (n_labels, n_tokens, width); with an
+            exclusive objective, of shape (n_labels + 1, n_tokens, width).
         """
         self._prepare_model()
         docs = list(docs)
         if not any(map(len, docs)):
             layout = Layout([0] * len(docs))
-            return Lattice(Tensor(len(self.labels), 0, layout.width), layout)
+            n_classes = len(self.labels) + self.objective.exclusive
+            return Lattice(Tensor(n_classes, 0, layout.width), layout)
         return self.model.predict(docs)
 
     def set_annotations(self, docs: Iterable[Doc], lattice: Lattice) -> None:
@@ -222,11 +266,17 @@ class SpanRecognizer(Recognizer):
         lattice (Lattice): Their scores, from `predict`.
         """
         docs = list(docs)
-        check_settings(self.cfg, ["overlap", "max_spans"])
+        check_settings(self.cfg, ["overlap", "flat", "max_spans", "candidates_key"])
+        key = self.cfg["candidates_key"]
+        if key is not None:
+            self._warn_of_no_candidates(docs)
+            given = [doc.spans.get(key, ()) for doc in docs]
+            lattice = self._only_candidates(lattice, given, DroppedGold())
         spans = decode(
-            lattice,
+            self.objective.log_odds(lattice),
             self._score_thresholds(),
             overlap=self.cfg["overlap"],
+            flat=self.cfg["flat"],
             max_spans=self.cfg["max_spans"],
         )
         rank = numpy.argsort(numpy.argsort(self.labels))
@@ -240,7 +290,37 @@ class SpanRecognizer(Recognizer):
             probabilities=self.objective.probability(from_numpy(spans.scores)).numpy(),
         )
         if self.cfg["set_ents"]:
-            write_ents(docs, spans, written, overwrite=self.cfg["overwrite_ents"])
+            write_ents(
+                docs,
+                spans,
+                written,
+                overwrite=self.cfg["overwrite_ents"],
+                flat=self.cfg["flat"],
+            )
+
+    def _warn_of_no_candidates(self, docs: Sequence[Doc]) -> None:
+        """Warn once if a document has no group of candidates, not even an empty one."""
+        key = self.cfg["candidates_key"]
+        if not self._warned_of_no_candidates and any(key not in x.spans for x in docs):
+            self._warned_of_no_candidates = True
+            message = Warnings.W021.format(name=self.name, key=key)
+            warnings.warn(message, stacklevel=2)
+
+    def _only_candidates(
+        self,
+        lattice: Lattice,
+        candidates: Sequence[Iterable[Span]],
+        dropped: DroppedGold,
+    ) -> Lattice:
+        """Scores of the candidates of each document alone, what has none reported."""
+        lattice = only_candidates(lattice, candidates, self.cfg["max_length"], dropped)
+        new = self.dropped_candidates.add_new(dropped)
+        if new.counts:
+            message = Warnings.W020.format(
+                name=self.name, key=self.cfg["candidates_key"], report=new.report()
+            )
+            warnings.warn(message, stacklevel=2)
+        return lattice
 
     def _score_thresholds(self) -> List[float]:
         check_settings(self.cfg, ["threshold", "label_thresholds"])
@@ -268,10 +348,16 @@ class SpanRecognizer(Recognizer):
         """
         validate_examples(examples, "SpanRecognizer.get_loss")
         check_settings(self.cfg, ["loss_weight"])
+        examples = list(examples)
+        reader = self._gold_reader
+        if isinstance(reader, CandidateReader):
+            dropped = DroppedGold()
+            given = [reader.candidates(eg, dropped) or () for eg in examples]
+            scores = self._only_candidates(scores, given, dropped)
         dropped = DroppedGold()
         gold = batch_gold(
-            list(examples),
-            self._gold_reader,
+            examples,
+            reader,
             self._label_ids,
             self.cfg["max_length"],
             scores.scores.device,
@@ -281,3 +367,53 @@ class SpanRecognizer(Recognizer):
         loss, d_scores = self.objective(scores, gold)
         weight = self.cfg["loss_weight"]
         return float(loss) * weight, d_scores * weight if weight != 1 else d_scores
+
+    @property
+    def _gold_reader(self) -> GoldReader:
+        check_settings(self.cfg, ["gold", "candidates_key"])
+        if self.cfg["candidates_key"] is not None:
+            return CandidateReader(
+                self.cfg["gold"], self.key, self.cfg["candidates_key"]
+            )
+        return GoldReader(self.cfg["gold"], self.key)
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Optional[Language] = None,
+        labels: Optional[Sequence[str]] = None,
+    ) -> None:
+        """Find labels and longest span, and build the model.
+
+        get_examples (Callable[[], Iterable[Example]]): Gives the training data.
+        nlp (Optional[Language]): The pipeline.
+        labels (Optional[Sequence[str]]): The labels, for instance from `spacy init
+            labels`. None: those in the training data.
+        """
+        validate_get_examples(get_examples, "SpanRecognizer.initialize")
+        self.dropped_candidates = DroppedGold()
+        self._longest_candidate = self._measure_candidates(get_examples)
+        super().initialize(get_examples, nlp=nlp, labels=labels)
+
+    def _measure_candidates(self, get_examples: Callable[[], Iterable[Example]]) -> int:
+        """Tokens of the longest given span, 0 where none are to be given."""
+        reader = self._gold_reader
+        if not isinstance(reader, CandidateReader):
+            return 0
+        lengths = [
+            len(span)
+            for example in get_examples()
+            for span in reader.candidates(example, DroppedGold()) or ()
+        ]
+        if not lengths:
+            docs = [example.reference for example in get_examples()]
+            raise ValueError(
+                Errors.E021.format(
+                    name=self.name,
+                    key=self.cfg["candidates_key"],
+                    n_docs=len(docs),
+                    found=annotation_found(docs),
+                )
+            )
+        return max(lengths)

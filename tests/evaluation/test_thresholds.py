@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy
 import pytest
 
@@ -100,6 +102,23 @@ def test_f1_counts_what_the_decoder_would_keep(seed, overlap):
     n_right = sum(bool(candidates.right[i]) for i in chosen)
     expected = 2 * n_right / (len(chosen) + candidates.n_gold.sum())
     assert candidates.f1(thresholds, overlap) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_f1_of_a_greedy_choice(seed):
+    """By score, not by margin."""
+    candidates = replace(make_candidates(seed, n=8, decimals=9), flat="greedy")
+    spans = candidates.spans
+    thresholds = numpy.array([0.0, 0.3, -0.4])
+    kept = [i for i in range(8) if spans.scores[i] >= thresholds[spans.labels[i]]]
+    tokens, chosen = set(), []
+    for i in sorted(kept, key=lambda i: -spans.scores[i]):
+        if tokens.isdisjoint(range(spans.starts[i], spans.ends[i])):
+            tokens.update(range(spans.starts[i], spans.ends[i]))
+            chosen.append(i)
+    n_right = sum(bool(candidates.right[i]) for i in chosen)
+    expected = 2 * n_right / (len(chosen) + candidates.n_gold.sum())
+    assert candidates.f1(thresholds, "flat") == pytest.approx(expected)
 
 
 def cross(spans, i, j):

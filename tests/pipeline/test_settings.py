@@ -415,8 +415,10 @@ DEFAULTS = {
     "label_thresholds": {"ORG": 0.5},
     "max_length": None,
     "overlap": "any",
+    "flat": "best",
     "max_spans": 1000,
     "loss_weight": 1.0,
+    "candidates_key": None,
 }
 OTHERS = {
     "spans_key": "other",
@@ -427,8 +429,10 @@ OTHERS = {
     "label_thresholds": {"ORG": 0.25},
     "max_length": 7,
     "overlap": "flat",
+    "flat": "greedy",
     "max_spans": 7,
     "loss_weight": 0.25,
+    "candidates_key": "mentions",
 }
 
 
@@ -548,6 +552,8 @@ BAD = [
     *(("max_length", value) for value in (0, -3)),
     *(("max_spans", value) for value in (0, -1)),
     *(("overlap", value) for value in ("crossing", "")),
+    *(("flat", value) for value in ("first", "")),
+    ("candidates_key", ""),
     *(("gold", value) for value in ("entities", "Spans")),
     ("loss_weight", -1.0),
 ]
@@ -560,6 +566,8 @@ BAD_IN_CFG = [
     *(("max_length", value) for value in ("3", 2.5, True)),
     *(("max_spans", value) for value in (None, "3", 2.5, True)),
     *(("overlap", value) for value in (None, [])),
+    *(("flat", value) for value in (None, [])),
+    ("candidates_key", 3),
     *(("gold", value) for value in (None, [])),
     *(("loss_weight", value) for value in (NAN, None, "1")),
 ]

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import spacy
 import srsly
 
 PROJECT = Path(__file__).parents[2] / "project"
@@ -41,7 +42,8 @@ def project(tmp_path_factory):
 
 
 def ignore_made(folder, names):
-    made = {"raw", "corpus", "training", "metrics", "pages", "project.lock"}
+    made = {"raw", "corpus", "vectors", "training", "metrics", "pages"}
+    made.add("project.lock")
     return made & set(names) if Path(folder) == PROJECT else set()
 
 
@@ -61,7 +63,8 @@ def test_all_runs_then_skips_what_has_not_changed(project):
 
     second = run("project", "run", "all", project, *short)
     # check-config makes no file, so it runs each time.
-    for step in ["demo", "corpus", "train", "calibrate", "evaluate", "visualize"]:
+    steps = ["demo", "corpus", "vectors", "train", "calibrate", "evaluate", "visualize"]
+    for step in steps:
         assert f"Skipping '{step}': nothing changed" in second
 
     # Another grammar is another demo, so all that is made from it is made again.
@@ -72,6 +75,33 @@ def test_all_runs_then_skips_what_has_not_changed(project):
     third = run("project", "run", "all", project, *short)
     assert "Skipping 'corpus': nothing changed" in third  # the same sentences
     assert "Skipping 'train'" not in third
+
+
+def write_vectors(path, words):
+    """Vectors of three numbers in word2vec's text format."""
+    rows = [f"{word} {i} 1.0 -{i}" for i, word in enumerate(words)]
+    path.write_text("\n".join([f"{len(words)} 3", *rows, ""]), encoding="utf8")
+    return path
+
+
+@pytest.mark.slow
+def test_mentions_are_typed_with_static_vectors(project, tmp_path):
+    """All steps with the variables `config` and `vectors`; the trained pipeline has
+    the vectors with it."""
+    words = ["museum", "the", "town", "of", "ship", "mayor"]
+    variables = {
+        "config": "typing",
+        "vectors": write_vectors(tmp_path / "small.txt", words),
+        "train_args": " --training.max_epochs 3 --training.eval_frequency 10",
+    }
+    arguments = [x for key, y in variables.items() for x in (f"--vars.{key}", str(y))]
+    run("project", "run", "all", project, *arguments)
+    metrics = srsly.read_json(project / "metrics" / "demo-typing.json")
+    # The places are given, so there is a label for each span, right or wrong.
+    assert metrics["micro"]["f"] > 0.5
+    nlp = spacy.load(project / "training" / "demo-typing" / "model-best")
+    (museum,) = nlp.make_doc("museum")
+    assert museum.vector.tolist() == [0.0, 1.0, 0.0]
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)

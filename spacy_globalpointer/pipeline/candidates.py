@@ -1,0 +1,156 @@
+"""Given spans: a recogniser with `candidates_key` scores them alone."""
+
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import Callable, Iterable, Iterator, List, Optional, Sequence, Tuple
+
+import numpy
+import torch
+from numpy.typing import NDArray
+from spacy.language import Language
+from spacy.tokens import Span
+from spacy.training import Example
+from spacy.training.corpus import create_docbin_reader
+
+from ..errors import Warnings
+from ..lattice import Lattice
+from .gold import AlignedGold, DroppedGold, GoldReader
+
+
+class CandidateReader(GoldReader):
+    """Reads the gold spans that are among the candidates, and the candidates.
+
+    source, spans_key (str): As for `GoldReader`.
+    key (str): Key of doc.spans under which the candidates stand.
+    """
+
+    def __init__(self, source: str, spans_key: str, key: str) -> None:
+        super().__init__(source, spans_key)
+        self.key = key
+
+    def read(self, example: Example, dropped: DroppedGold) -> AlignedGold:
+        """A document without candidates says nothing, and gold spans that are not
+        among the candidates are dropped."""
+        # What is wrong with candidates is counted where they are scored.
+        candidates = self.candidates(example, DroppedGold())
+        if candidates is None:
+            n_tokens = len(example.predicted)
+            return AlignedGold([], numpy.ones(n_tokens, dtype=bool))
+        gold = super().read(example, dropped)
+        given = {(span.start, span.end) for span in candidates}
+        spans = []
+        for start, end, span in gold.spans:
+            if (start, end) in given:
+                spans.append((start, end, span))
+            else:
+                dropped.add("not among the candidates", span)
+        return replace(gold, spans=spans)
+
+    def candidates(
+        self, example: Example, dropped: DroppedGold
+    ) -> Optional[List[Span]]:
+        """The candidates of an example, None if it has no such group.
+
+        Those of the predicted document, else those of the reference, found on the
+        predicted tokens. What begins or ends inside a token there is dropped.
+        """
+        if self.key in example.predicted.spans:
+            return list(example.predicted.spans[self.key])
+        if self.key not in example.reference.spans:
+            return None
+        return aligned_candidates(example, self.key, dropped)
+
+
+def aligned_candidates(example: Example, key: str, dropped: DroppedGold) -> List[Span]:
+    """The candidates of a reference on the tokens of the predicted document, without
+    labels.
+
+    example (Example): The example.
+    key (str): Key of doc.spans of the reference.
+    dropped (DroppedGold): Counts what begins or ends inside a token there.
+    """
+    aligned: List[Span] = []
+    for span in example.reference.spans[key]:
+        found = example.get_aligned_spans_y2x([span], allow_overlap=True)
+        if not found:
+            dropped.add("not on token boundaries", span)
+        aligned.extend(
+            Span(example.predicted, other.start, other.end) for other in found
+        )
+    return aligned
+
+
+def only_candidates(
+    lattice: Lattice,
+    candidates: Sequence[Iterable[Span]],
+    max_length: Optional[int],
+    dropped: DroppedGold,
+) -> Lattice:
+    """The lattice with -inf wherever there is no candidate.
+
+    lattice (Lattice): Scores of all spans.
+    candidates (Sequence[Iterable[Span]]): The candidates of each document.
+    max_length (Optional[int]): Longest span, in tokens. None: no limit.
+    dropped (DroppedGold): Counts the candidates that have no cell.
+    """
+    cells: List[Tuple[int, int]] = []
+    offset = 0
+    for spans, length in zip(candidates, lattice.layout.lengths):
+        for span in spans:
+            if span.start == span.end:
+                dropped.add("empty", span)
+            elif max_length is not None and len(span) > max_length:
+                dropped.add(f"longer than max_length = {max_length}", span)
+            else:
+                cells.append((offset + span.start, len(span) - 1))
+        offset += length
+    heads, widths = numpy.array(cells, dtype="int64").reshape(-1, 2).T
+    mask: NDArray[numpy.bool_] = numpy.zeros(lattice.scores.shape[1:], dtype=bool)
+    mask[heads, widths] = True
+    is_candidate = torch.from_numpy(mask).to(lattice.scores.device)
+    return replace(
+        lattice, scores=torch.where(is_candidate, lattice.scores, -torch.inf)
+    )
+
+
+def create_candidates_corpus_v1(
+    path: Optional[Path],
+    candidates_key: str = "sc",
+    gold_preproc: bool = False,
+    max_length: int = 0,
+    limit: int = 0,
+    augmenter: Optional[Callable] = None,
+) -> Callable[[Language], Iterator[Example]]:
+    """A corpus whose documents come with candidates, so that a recogniser of given
+    spans can be trained and evaluated: the spans of the reference stand without
+    their labels in the predicted document too.
+
+    candidates_key (str): Their key of doc.spans.
+    The other arguments are those of `spacy.Corpus.v1`.
+    """
+    corpus = create_docbin_reader(path, gold_preproc, max_length, limit, augmenter)
+    reported = DroppedGold()
+
+    def read(nlp: Language) -> Iterator[Example]:
+        dropped = DroppedGold()
+        for example in corpus(nlp):
+            give_candidates(example, candidates_key, dropped)
+            yield example
+        new = reported.add_new(dropped)
+        if new.counts:
+            warnings.warn(
+                Warnings.W022.format(
+                    path=path, key=candidates_key, report=new.report()
+                ),
+                stacklevel=2,
+            )
+
+    return read
+
+
+def give_candidates(example: Example, key: str, dropped: DroppedGold) -> None:
+    """Copy the candidates of the reference to the predicted document. Arguments as
+    for `aligned_candidates`."""
+    if key in example.reference.spans:
+        example.predicted.spans[key] = aligned_candidates(example, key, dropped)

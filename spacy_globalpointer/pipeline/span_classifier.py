@@ -1,0 +1,38 @@
+"""The factory `span_classifier`: a span recogniser with the defaults of SpanNER."""
+
+from spacy.language import Language
+from thinc.api import Config
+
+from .span_recognizer import (
+    DEFAULT_SCORE_WEIGHTS,
+    DEFAULT_SETTINGS,
+    DEFAULTS,
+    make_global_pointer,
+)
+
+default_config = """
+[model]
+@architectures = "spacy_globalpointer.SpanClassifier.v1"
+representation = "hybrid"
+length_width = 25
+n_lengths = 32
+
+[objective]
+@misc = "spacy_globalpointer.SampledSoftmax.v1"
+negatives = 100
+seed = 0
+"""
+OWN = Config().from_str(default_config)
+
+make_span_classifier = Language.factory(
+    "span_classifier",
+    assigns=["doc.spans", "doc.ents"],
+    default_config={
+        **DEFAULT_SETTINGS,
+        "model": {**OWN["model"], "tok2vec": DEFAULTS["model"]["tok2vec"]},
+        "objective": OWN["objective"],
+        "scorer": DEFAULTS["scorer"],
+    },
+    default_score_weights=DEFAULT_SCORE_WEIGHTS,
+    func=make_global_pointer,
+)
