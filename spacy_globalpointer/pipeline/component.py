@@ -143,7 +143,10 @@ class Recognizer(TrainablePipe):
         RETURNS (Dict[str, float]): The updated losses.
         """
         self._prepare_model()
-        return super().update(examples, drop=drop, sgd=sgd, losses=losses)
+        losses = super().update(examples, drop=drop, sgd=sgd, losses=losses)
+        # Not before: the number has to be waited for, and until here a GPU goes on.
+        losses[self.name] = float(losses[self.name])
+        return losses
 
     @property
     def _gold_reader(self) -> GoldReader:

@@ -8,6 +8,7 @@ from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
 from spacy.vocab import Vocab
 from thinc.api import Config
+from torch import Tensor
 
 from ..decoding import Spans
 from ..errors import Errors
@@ -201,12 +202,12 @@ class SequenceRecognizer(Recognizer):
 
     def get_loss(
         self, examples: Iterable[Example], scores: TagScores
-    ) -> Tuple[float, TagScores]:
+    ) -> Tuple[Tensor, TagScores]:
         """The loss of a batch and its gradient.
 
         examples (Iterable[Example]): The batch.
         scores (TagScores): The scores of its tags.
-        RETURNS (Tuple[float, TagScores]): The loss, and its gradient with regard to
+        RETURNS (Tuple[Tensor, TagScores]): The loss, and its gradient with regard to
             the scores.
         """
         validate_examples(examples, "SequenceRecognizer.get_loss")
@@ -222,4 +223,4 @@ class SequenceRecognizer(Recognizer):
         else:
             loss, d_scores = softmax_loss(scores, gold)
         weight = self.cfg["loss_weight"]
-        return float(loss) * weight, d_scores * weight if weight != 1 else d_scores
+        return (loss, d_scores) if weight == 1 else (loss * weight, d_scores * weight)

@@ -78,7 +78,8 @@ def merge_saved(configured: Dict[str, Any], saved: Dict[str, Any]) -> Dict[str, 
     A setting may have been changed after the component was made, so what was
     saved wins over the config; but where the config itself is another than the
     one the component was saved with, it has been overridden on purpose. (An
-    override with the very value that the saved config has cannot be seen.)
+    override with the very value that the saved config has cannot be seen.) A
+    setting that did not exist at that time is the config's.
 
     configured (Dict[str, Any]): Settings from the config, now.
     saved (Dict[str, Any]): All that was saved, with the config's settings of that
@@ -87,6 +88,6 @@ def merge_saved(configured: Dict[str, Any], saved: Dict[str, Any]) -> Dict[str, 
     """
     cfg = {key: value for key, value in saved.items() if key != "configured"}
     for name, value in configured.items():
-        if value != saved["configured"][name]:
+        if name not in cfg or value != saved["configured"].get(name, value):
             cfg[name] = value
     return cfg

@@ -338,13 +338,13 @@ class SpanRecognizer(Recognizer):
 
     def get_loss(
         self, examples: Iterable[Example], scores: Lattice
-    ) -> Tuple[float, Tensor]:
+    ) -> Tuple[Tensor, Tensor]:
         """The loss of a batch and its gradient.
 
         examples (Iterable[Example]): The batch.
         scores (Lattice): The scores of its candidates.
-        RETURNS (Tuple[float, Tensor]): The loss, and its gradient with regard to
-            the scores. *Shape:* (n_labels, n_tokens, width)
+        RETURNS (Tuple[Tensor, Tensor]): The loss, and its gradient with regard to
+            the scores. *Shapes:* () and (n_labels, n_tokens, width)
         """
         validate_examples(examples, "SpanRecognizer.get_loss")
         check_settings(self.cfg, ["loss_weight"])
@@ -366,7 +366,7 @@ class SpanRecognizer(Recognizer):
         self._report(dropped)
         loss, d_scores = self.objective(scores, gold)
         weight = self.cfg["loss_weight"]
-        return float(loss) * weight, d_scores * weight if weight != 1 else d_scores
+        return (loss, d_scores) if weight == 1 else (loss * weight, d_scores * weight)
 
     @property
     def _gold_reader(self) -> GoldReader:

@@ -287,6 +287,16 @@ def test_settings_of_another_version_are_an_error(broken, saved):
         spacy.load(broken)
 
 
+def test_a_setting_that_was_not_there_yet_is_taken_from_the_config(broken):
+    path = broken / NAME / "cfg"
+    saved = srsly.read_json(path)
+    for settings in (saved, saved["configured"]):
+        del settings["max_spans"], settings["candidates_key"]
+    srsly.write_json(path, saved)
+    cfg = spacy.load(broken).get_pipe(NAME).cfg
+    assert (cfg["max_spans"], cfg["candidates_key"]) == (1000, None)
+
+
 @pytest.mark.parametrize("setting, value", [("threshold", 7), ("overlap", "x")])
 def test_saved_settings_are_checked(broken, setting, value):
     path = broken / NAME / "cfg"
