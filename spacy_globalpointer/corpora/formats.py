@@ -59,7 +59,7 @@ def find_format(path: Path) -> Optional[str]:
     RAISES (CorpusError): If it is of no format, or could be of several.
     """
     head = Head.of(path)
-    if not head.text.strip(" \t\r\n"):
+    if "".join(head.text.split()) in ("", "[]"):
         return None
     found = [name for name, kind in FORMATS.items() if kind.matches(head)]
     if len(found) == 1:

@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import zlib
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Callable, Iterator, Optional, Type, cast
@@ -47,12 +48,15 @@ class Source:
         if reason is not None:
             raise CorpusError.at(self.path, self.line, reason) from None
 
-    def open(self) -> BinaryIO:
+    @contextmanager
+    def open(self) -> Iterator[BinaryIO]:
         """The bytes of the file, unpacked."""
-        raw = io.BufferedReader(_Counted(self.path, self._advance), CHUNK)
-        if self.path.suffix == ".gz" or raw.peek(2)[:2] == GZIP:
-            return cast(BinaryIO, gzip.GzipFile(fileobj=raw))
-        return cast(BinaryIO, raw)
+        with io.BufferedReader(_Counted(self.path, self._advance), CHUNK) as raw:
+            if self.path.suffix == ".gz" or raw.peek(2)[:2] == GZIP:
+                with gzip.GzipFile(fileobj=raw) as unpacked:
+                    yield cast(BinaryIO, unpacked)
+            else:
+                yield cast(BinaryIO, raw)
 
     def lines(self) -> Iterator[str]:
         """The lines, without their ends; `line` is the number of the last one."""
@@ -65,7 +69,7 @@ class Source:
     def json_lines(self) -> Iterator[Any]:
         """The value of each line that is not blank."""
         for line in self.lines():
-            if line and not line.isspace():
+            if line.strip(BLANK):
                 yield json.loads(line)
 
     def json_values(self) -> Iterator[Any]:
