@@ -173,17 +173,16 @@ class _Shard:
         self.attrs = attrs
         self.n_docs = 0
         self.n_bytes = 0
-        self._lengths = bytearray()
         self._strings: Set[int] = set()
         self._columns = [i for i, attr in enumerate(attrs) if attr in _STRINGS]
         self._store: Any = None
         self._stack = ExitStack()
         # Those of srsly ask the registry of entry points each time.
         self._pack = Packer(use_bin_type=True).pack
-        self._tokens, self._spaces, self._cats, self._flags, self._groups = (
+        self._files = [
             self._stack.enter_context(tempfile.TemporaryFile(dir=folder))  # noqa: SIM115
-            for _ in range(5)
-        )
+            for _ in range(6)
+        ]
 
     def __enter__(self) -> "_Shard":
         return self
@@ -196,13 +195,13 @@ class _Shard:
 
     def add(self, doc: Doc) -> None:
         array = doc.to_array(self.attrs).reshape(len(doc), len(self.attrs))
-        self._tokens.write(array.tobytes())
-        self._spaces.write(doc.to_array("SPACY").astype(bool).tobytes())
-        self._lengths += struct.pack("=i", len(doc))
-        self._cats.write(self._pack(doc.cats))
-        flags = {"has_unknown_spaces": doc.has_unknown_spaces}
-        self._flags.write(self._pack(flags))
-        self._groups.write(self._pack(self._groups_to_bytes(doc)))
+        tokens, spaces, lengths, cats, flags, groups = self._files
+        tokens.write(array.tobytes())
+        spaces.write(doc.to_array("SPACY").astype(bool).tobytes())
+        lengths.write(struct.pack("=i", len(doc)))
+        cats.write(self._pack(doc.cats))
+        flags.write(self._pack({"has_unknown_spaces": doc.has_unknown_spaces}))
+        groups.write(self._pack(self._groups_to_bytes(doc)))
         self._store = doc.vocab.strings
         self._strings.update(array[:, self._columns].ravel().tolist())
         for group in doc.spans.values():
@@ -249,18 +248,19 @@ class _Shard:
 
     def _items(self) -> Dict[str, Any]:
         """The entries of DocBin's dictionary."""
+        tokens, spaces, lengths, cats, flags, groups = self._files
         store = self._store or StringStore()
         known = (string for string in self._strings if string in store)
         return {
             "version": "0.1",
             "attrs": [IDS[attr] for attr in self.attrs],
-            "tokens": _Spool.of_bytes(self._tokens),
-            "spaces": _Spool.of_bytes(self._spaces),
-            "lengths": bytes(self._lengths),
+            "tokens": _Spool.of_bytes(tokens),
+            "spaces": _Spool.of_bytes(spaces),
+            "lengths": _Spool.of_bytes(lengths),
             "strings": sorted(store[s] for s in known),
-            "cats": _Spool.of_list(self._cats, self.n_docs),
-            "flags": _Spool.of_list(self._flags, self.n_docs),
-            "span_groups": _Spool.of_list(self._groups, self.n_docs),
+            "cats": _Spool.of_list(cats, self.n_docs),
+            "flags": _Spool.of_list(flags, self.n_docs),
+            "span_groups": _Spool.of_list(groups, self.n_docs),
         }
 
 

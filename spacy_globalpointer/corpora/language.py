@@ -1,6 +1,7 @@
 """A language's vocabulary and tokenizer."""
 
 import re
+from functools import cached_property
 from types import SimpleNamespace
 from typing import Callable
 
@@ -30,10 +31,17 @@ class LanguageTools:
         self.lang = lang
         language = util.get_lang_class(lang)
         self.vocab: Vocab = create_vocab(lang, language.Defaults)
+
+    @cached_property
+    def _tokenizer(self) -> Callable[[str], Doc]:
+        language = util.get_lang_class(self.lang)
         config = {"tokenizer": language.default_config["nlp"]["tokenizer"]}
+        make: Callable[..., Callable[[str], Doc]]
         make = util.registry.resolve(config)["tokenizer"]
-        self._tokenizer: Callable[[str], Doc] = make(
-            SimpleNamespace(vocab=self.vocab, Defaults=language.Defaults, lang=lang)
+        return make(
+            SimpleNamespace(
+                vocab=self.vocab, Defaults=language.Defaults, lang=self.lang
+            )
         )
 
     def make_doc(self, text: str) -> Doc:

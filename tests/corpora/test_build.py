@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import srsly
 from corpus_files import KEY, builder, read, write
 from hypothesis import given
 from hypothesis import strategies as st
@@ -136,8 +137,7 @@ def test_what_is_dropped_or_changed_is_listed_with_its_place(tmp_path):
     path = write(tmp_path / "a.jsonl", content)
     read(path, tally, lang="en")
     tally.close()
-    listed = [json.loads(line) for line in (tmp_path / "report.jsonl").open()]
-    assert listed == [
+    assert [*srsly.read_jsonl(tmp_path / "report.jsonl")] == [
         {
             "outcome": "dropped",
             "reason": "inside a token",

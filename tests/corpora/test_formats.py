@@ -486,7 +486,6 @@ def test_spacy_json_is_that_of_spacy(tmp_path):
         "Just a text.\nWith lines.\n",
         '{"a": 1}',
         "[1, 2]",
-        "[]x",
         "a\tb\nc\td\n",
         "\0\1",
     ],
