@@ -5,13 +5,14 @@ tokens over all documents laid end to end, so that spans of different documents
 never overlap.
 """
 
-from typing import Any, Tuple
+from typing import Any, Sequence, Tuple
 
 import numpy
 from numpy.typing import NDArray
 
 Ints = NDArray[numpy.integer[Any]]
 Mask = NDArray[numpy.bool_]
+Words = NDArray[numpy.uint64]
 
 
 def identical(starts: Ints, ends: Ints) -> Mask:
@@ -87,3 +88,50 @@ def _holding(bounds: Ints) -> Mask:
     holding = numpy.zeros(len(ends), dtype=bool)
     holding[:-1] = numpy.minimum.accumulate(ends[::-1])[::-1][1:] <= ends[:-1]
     return holding
+
+
+def percentiles(values: Ints, percents: Sequence[float]) -> Ints:
+    """The lowest values that so many percent of all do not exceed. *Shape:* as
+    `percents`"""
+    ordered = numpy.sort(values)
+    ranks = numpy.ceil(numpy.asarray(percents) / 100 * len(ordered)).astype(int) - 1
+    return ordered[numpy.maximum(ranks, 0)]
+
+
+class Hashes:
+    """Hashes of runs of tokens, without a loop over them.
+
+    words (NDArray): The word of each token. *Shape:* (n_tokens,), uint64
+    """
+
+    # Odd, so that it has an inverse modulo 2 ** 64.
+    BASE = numpy.uint64(0x9E3779B97F4A7C15)
+    INVERSE = numpy.uint64(pow(0x9E3779B97F4A7C15, -1, 1 << 64))
+
+    def __init__(self, words: Words) -> None:
+        # sum of words[i] * BASE ** i over all before each place
+        self._sums = numpy.zeros(len(words) + 1, dtype="uint64")
+        self._inverse = _powers(self.INVERSE, len(words) + 1)
+        terms = words * _powers(self.BASE, len(words))
+        self._sums[1:] = numpy.cumsum(terms, dtype="uint64")
+
+    def __call__(self, starts: Ints, ends: Ints) -> Words:
+        """A hash of each run that does not depend on where it stands.
+        *Shape:* (n,), uint64"""
+        runs = (self._sums[ends] - self._sums[starts]) * self._inverse[starts]
+        return mixed(runs, ends - starts)
+
+
+def mixed(*columns: NDArray[Any]) -> Words:
+    """One hash of the values in each row. *Shape:* (n,), uint64"""
+    total = numpy.zeros(len(columns[0]), dtype="uint64")
+    for column in columns:
+        total = (total ^ column.astype("uint64")) * Hashes.BASE
+        total ^= total >> numpy.uint64(29)
+    return total
+
+
+def _powers(base: Any, n: int) -> Words:
+    powers = numpy.full(n, base, dtype="uint64")
+    powers[:1] = 1
+    return numpy.cumprod(powers, dtype="uint64")

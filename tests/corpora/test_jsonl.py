@@ -2,9 +2,7 @@
 
 import gzip
 import json
-import os
 import zlib
-from pathlib import Path
 
 import pytest
 from corpus_files import KEY, builder
@@ -14,7 +12,6 @@ from spacy_globalpointer.corpora import CorpusError, Tally, read_jsonl
 
 GOOD = {"tokens": ["the", "Bank", "of", "England"], "spans": [[1, 4, "ORG"]]}
 LINE = json.dumps(GOOD).encode() + b"\n"
-DATA = os.environ.get("GLOBALPOINTER_DATA")
 
 
 @pytest.fixture(params=["plain", "gzip"])
@@ -309,36 +306,3 @@ def test_archives_one_behind_the_other_are_one_file(tmp_path):
     path = tmp_path / "part.jsonl.gz"
     path.write_bytes(gzip.compress(LINE) + gzip.compress(LINE))
     assert len(read(path)) == 2
-
-
-# Real corpora
-
-
-def statistics():
-    """(corpus, part, counts) of each part that stats.jsonl describes."""
-    if DATA is None:
-        return []
-    lines = (Path(DATA) / "stats.jsonl").read_text(encoding="utf8").splitlines()
-    found = []
-    for stats in map(json.loads, lines):
-        parts = sorted({*stats} & {"train", "dev", "test"}) or ["all"]
-        found += [(stats["name"], part, stats[part]) for part in parts]
-    return found
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(
-    DATA is None, reason="GLOBALPOINTER_DATA names no folder of corpora"
-)
-@pytest.mark.parametrize("name, part, stats", statistics())
-def test_a_real_corpus_has_the_counts_of_its_statistics(name, part, stats):
-    n_docs = tokens = spans = 0
-    labels = set()
-    for doc in docs(Path(DATA) / name / f"{part}.jsonl.gz"):
-        n_docs += 1
-        tokens += sum(not token.is_space for token in doc)
-        spans += len(doc.spans[KEY])
-        labels.update(span.label_ for span in doc.spans[KEY])
-    assert (n_docs, spans) == (stats["sentences"], stats["entities"])
-    assert len(labels) == stats["types"]
-    assert tokens == stats["tokens"] - stats.get("blank tokens", 0)
