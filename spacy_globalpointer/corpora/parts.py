@@ -56,12 +56,14 @@ def find_parts(source: Path) -> Parts:
     named = [(part_of(path), path) for path in entries]
     others = [path for part, path in named if part is None]
     files: Dict[str, List[Path]] = {}
+    # A link may lead back to a folder that holds it.
+    seen = {source.resolve()}
     for part in PARTS:
-        found = [f for p, path in named if p == part for f in _files(path, set())]
+        found = [f for p, path in named if p == part for f in _files(path, seen)]
         if found:
             files[part] = _without_copies(found)
     if not files:
-        every = [f for path in entries for f in _files(path, set())]
+        every = [f for path in entries for f in _files(path, seen)]
         files, others = {"": _without_copies(every)}, []
         if not every:
             raise FileNotFoundError(Errors.E015.format(path=source))
@@ -87,7 +89,6 @@ def _files(path: Path, seen: Set[Path]) -> Iterator[Path]:
         if not _is_other(path):
             yield path
     elif path.resolve() not in seen:
-        # A link may lead back to a folder that holds it.
         seen.add(path.resolve())
         for entry in _entries(path):
             yield from _files(entry, seen)

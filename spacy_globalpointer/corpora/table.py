@@ -180,7 +180,8 @@ def _entities(
     spans["start"] = starts
     spans["end"] = outside[numpy.searchsorted(outside, starts, side="right")]
     spans["label"] = labels[starts]
-    return spans, bool(iob.any())
+    # spaCy holds that a document of nothing is annotated.
+    return spans, bool(iob.any()) or not len(iob)
 
 
 def _sentences(tokens: NDArray[Any], columns: Dict[int, int]) -> Ints:
