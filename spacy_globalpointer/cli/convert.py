@@ -108,7 +108,11 @@ def convert_cli(
         if conversion.lacks_dev:
             msg.warn(f"No dev part in {source}; --split makes one of a single file.")
         with tqdm(
-            total=conversion.n_bytes, unit="B", unit_scale=True, leave=False
+            total=conversion.n_bytes,
+            unit="B",
+            unit_scale=True,
+            leave=False,
+            disable=None,
         ) as bar:
             converted = conversion.run(bar.update)
     except CorpusError as error:
