@@ -7,7 +7,7 @@ import srsly
 import typer
 from wasabi import Printer
 
-from ..corpora import CorpusError
+from ..corpora import LanguageTools
 from ..corpora.check import ERROR, WARNING, check
 from ..corpora.table import SpanTable
 from ..errors import Errors
@@ -18,7 +18,12 @@ COUNTS = (
     *("documents", "sentences", "tokens", "spans"),
     *("without annotation", "annotated without spans"),
     *("nested", "crossing", "identical", "depth"),
-    *("edged by white space", "edged by punctuation", "repeated sentences"),
+    *(
+        "cut by the tokenizer",
+        "edged by white space",
+        "edged by punctuation",
+        "repeated sentences",
+    ),
 )
 
 
@@ -32,6 +37,12 @@ def check_cli(
     spans_key: str = typer.Option("sc", "--spans-key", "-sk", help="Key of doc.spans"),
     gold: str = typer.Option(
         "spans", "--gold", help="What is learnt from: spans (doc.spans) or ents"
+    ),
+    lang: Optional[str] = typer.Option(
+        None,
+        "--lang",
+        "-l",
+        help="Language code of the pipeline, to find the spans that its tokenizer cuts",
     ),
     as_json: bool = typer.Option(False, "--json", help="Print JSON for machines"),
 ) -> None:
@@ -51,9 +62,10 @@ def check_cli(
             for name, path in paths.items()
             if path is not None
         }
-    except (CorpusError, OSError) as error:
+        tools = None if lang is None else LanguageTools(lang)
+        result = check(parts, spans_key, gold, tools)
+    except (ImportError, OSError, ValueError) as error:
         _fail(str(error), as_json)
-    result = check(parts, spans_key, gold)
     if as_json:
         typer.echo(srsly.json_dumps(result, indent=2))
     else:
@@ -76,6 +88,7 @@ def _print(result: Dict[str, Any], msg: Printer) -> None:
     rows: List[Any] = [
         (count, *(f"{result['parts'][part][count]:,}" for part in parts))
         for count in COUNTS
+        if count in result["parts"]["train"]
     ]
     _table(msg, ("", *parts), rows)
     msg.divider("Labels")

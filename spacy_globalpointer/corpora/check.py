@@ -1,13 +1,14 @@
 """What is in the parts of a corpus, and what of it will hurt in training."""
 
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, Iterator, List, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 import numpy
 from numpy.typing import NDArray
 from spacy.lang.lex_attrs import is_punct
 
 from ..decoding import overlap_of
+from .language import LanguageTools
 from .statistics import (
     Hashes,
     Mask,
@@ -44,12 +45,19 @@ class Findings:
         return all(level != ERROR for level, _ in self.entries)
 
 
-def check(parts: Dict[str, SpanTable], key: str, gold: str = "spans") -> Dict[str, Any]:
+def check(
+    parts: Dict[str, SpanTable],
+    key: str,
+    gold: str = "spans",
+    tools: Optional[LanguageTools] = None,
+) -> Dict[str, Any]:
     """Measure the parts of a corpus.
 
     parts (Dict[str, SpanTable]): "train", "dev" and, if there is one, "test".
     key (str): Key of doc.spans.
     gold (str): "spans", or "ents" for doc.ents.
+    tools (Optional[LanguageTools]): The language of the pipeline, to find the spans
+        that begin or end inside one of its tokens.
     RETURNS (Dict[str, Any]): What JSON can hold: "parts", "labels", "lengths",
         "shared", "unseen", "recommended", "findings" and "ok".
     """
@@ -57,6 +65,8 @@ def check(parts: Dict[str, SpanTable], key: str, gold: str = "spans") -> Dict[st
     measured = {name: _measure(table) for name, table in parts.items()}
     place = "doc.ents" if gold == "ents" else f"doc.spans[{key!r}]"
     for name, table in parts.items():
+        if tools is not None:
+            measured[name]["cut by the tokenizer"] = int(_cut(table, tools).sum())
         _find_in_part(name, table, measured[name], place, findings)
     labels = _labels(parts)
     _find_in_labels(labels, list(parts), findings)
@@ -110,6 +120,35 @@ def _measure(table: SpanTable) -> Dict[str, Any]:
     }
 
 
+def _cut(table: SpanTable, tools: LanguageTools) -> Mask:
+    """Which spans begin or end inside a token that the language's tokenizer makes,
+    in documents whose text is known; the pipeline takes the tokens of others.
+    *Shape:* (n_spans,)"""
+    orths, inverse = numpy.unique(table.orths, return_inverse=True)
+    strings = [table.strings[orth] for orth in orths.tolist()]
+    sizes = numpy.array([len(string) for string in strings], dtype=int)[inverse]
+    # Where each token begins in the texts laid end to end, and the end of all.
+    places = numpy.concatenate(([0], numpy.cumsum(sizes + table.spaces)))
+    begins, ends = [numpy.zeros(0, dtype=int)], [numpy.zeros(0, dtype=int)]
+    borders = numpy.concatenate(([0], numpy.cumsum(table.lengths)))
+    for start, end in borders[numpy.flatnonzero(table.known_text)[:, None] + [0, 1]]:
+        words = (strings[i] for i in inverse[start:end].tolist())
+        spaces = table.spaces[start:end].tolist()
+        text = "".join(word + " " * space for word, space in zip(words, spaces))
+        tokens = tools.make_doc(text).to_array(["IDX", "LENGTH"]).astype(int)
+        begins.append(places[start] + tokens[:, 0])
+        ends.append(begins[-1] + tokens[:, 1])
+    docs = numpy.searchsorted(borders, table.starts, side="right") - 1
+    known = table.known_text[docs] & (table.ends > table.starts)
+    first, last = table.starts[known], table.ends[known] - 1
+    cut = numpy.zeros(len(table.starts), dtype=bool)
+    cut[known] = ~(
+        numpy.isin(places[first], numpy.concatenate(begins))
+        & numpy.isin(places[last] + sizes[last], numpy.concatenate(ends))
+    )
+    return cut
+
+
 def _n_duplicates(table: SpanTable) -> int:
     keys = mixed(table.starts, table.ends, table.ids)
     return len(keys) - len(numpy.unique(keys))
@@ -146,11 +185,16 @@ def _find_in_part(
         ("empty", ERROR, "spans of no tokens"),
         ("without annotation", WARNING, "documents without annotation teach nothing"),
         ("duplicates", WARNING, "spans given twice"),
+        (
+            "cut by the tokenizer",
+            WARNING,
+            "spans begin or end inside a token of the pipeline and are not learnt",
+        ),
         ("edged by white space", WARNING, "spans begin or end with white space"),
         ("edged by punctuation", INFO, "spans begin or end with punctuation"),
         ("repeated sentences", INFO, "sentences stand there before"),
     ):
-        if counts[key]:
+        if counts.get(key):
             findings.add(level, f"{name}: {counts[key]:,} {text}.")
     if "" in table.labels:
         findings.add(ERROR, f"{name} has spans without a label.")

@@ -187,8 +187,12 @@ class Conversion:
                 more = {"spans_key": self.options.spans_key, "vocab": tools.vocab}
             if kind is None:
                 tally.add("file without documents", Record(path, 1, None))
-            else:
-                yield from read_corpus(path, tally, kind, **more)
+                continue
+            for record in read_corpus(path, tally, kind, **more):
+                if record.doc is None and len(files) > 1:
+                    # LitBank has a file a novel, and does not name them otherwise.
+                    record.doc = str(path)
+                yield record
 
 
 @dataclass

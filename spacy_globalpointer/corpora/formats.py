@@ -66,9 +66,9 @@ def find_format(path: Path) -> Optional[str]:
         return found[0]
     if not found and head.is_json and not head.rows and head.error is not None:
         raise head.error
-    which = f"of several formats, {', '.join(found)}" if found else "of no known format"
-    names = ", ".join(FORMATS)
-    reason = f"this could be {which}; --format may name one of {names}"
+    which = f"could be of several formats, {', '.join(found)}"
+    which = which if found else "is of no known format"
+    reason = f"this {which}; --format may name one of {', '.join(FORMATS)}"
     raise CorpusError.at(path, 1, reason)
 
 

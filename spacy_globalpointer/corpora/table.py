@@ -32,6 +32,7 @@ class SpanTable:
 
     orths (NDArray): The word of each token, as the hash of its string.
         *Shape:* (n_tokens,), uint64
+    spaces (Mask): Behind which tokens a space stands. *Shape:* (n_tokens,)
     sentences (Ints): The first token of each sentence; a document without sentences
         is one. *Shape:* (n_sentences,)
     lengths (Ints): Tokens of each document. *Shape:* (n_docs,)
@@ -48,6 +49,7 @@ class SpanTable:
     """
 
     orths: NDArray[Any]
+    spaces: Mask
     sentences: Ints
     lengths: Ints
     annotated: Mask
@@ -79,7 +81,7 @@ class SpanTable:
     def _of_bins(cls, bins: Iterable[DocBin], key: str, gold: str) -> "SpanTable":
         strings = StringStore()
         keys: Dict[str, int] = {}
-        orths, sentences, spans = [], [], []
+        orths, spaces, sentences, spans = [], [], [], []
         lengths: List[int] = []
         annotated, known_text = [], []
         offset = 0
@@ -88,8 +90,8 @@ class SpanTable:
             for string in doc_bin.strings:
                 strings.add(string)
             columns = {attr: i for i, attr in enumerate(doc_bin.attrs)}
-            for tokens, packed, flags in zip(
-                doc_bin.tokens, doc_bin.span_groups, doc_bin.flags
+            for tokens, space, packed, flags in zip(
+                doc_bin.tokens, doc_bin.spaces, doc_bin.span_groups, doc_bin.flags
             ):
                 groups = unpack(packed)
                 ents, is_annotated = _entities(tokens, columns)
@@ -102,6 +104,7 @@ class SpanTable:
                     (found["start"] + offset, found["end"] + offset, found["label"])
                 )
                 orths.append(tokens[:, columns[ORTH]])
+                spaces.append(space.ravel())
                 sentences.append(_sentences(tokens, columns) + offset)
                 lengths.append(len(tokens))
                 offset += len(tokens)
@@ -112,6 +115,7 @@ class SpanTable:
         rank = numpy.argsort(order)
         return cls(
             orths=_joined(orths),
+            spaces=_joined(spaces).astype(bool),
             sentences=_joined(sentences).astype("int64"),
             lengths=numpy.array(lengths, dtype="int64"),
             annotated=numpy.array(annotated, dtype=bool),

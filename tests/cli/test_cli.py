@@ -172,6 +172,8 @@ def test_check_finds_nothing_wrong(folder):
     assert 'overlap = "nested"' in output
     assert "Training can go on." in output
     assert run("check", *paths[:2], "--gold", "ents")
+    assert "cut by the tokenizer 0 0" in run("check", *paths[:2], "--lang", "en")
+    assert "qqq" in run("check", *paths[:2], "--lang", "qqq", code=1)
 
 
 def test_check_of_what_cannot_be_learnt(folder, tmp_path):

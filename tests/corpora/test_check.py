@@ -3,6 +3,7 @@
 import random
 
 import pytest
+from corpus_files import TOOLS
 from pipelines import set_spans
 from spacy.tokens import Doc, DocBin, Span
 from spacy.vocab import Vocab
@@ -228,6 +229,34 @@ def test_where_there_is_annotation_instead():
     result = run([made], PLAIN)
     assert has(result, "1 in doc.ents, 1 under doc.spans['mine']", "error")
     assert run([made], [made], gold="ents")["ok"]
+
+
+def test_spans_that_the_tokenizer_cuts():
+    """Oracle: Doc.char_span."""
+    nlp = TOOLS["en"]
+
+    def with_text(words, spans, known=True):
+        spaces = [False, True, False, False, True, False]
+        made = Doc(VOCAB, words=words, spaces=spaces)
+        made.has_unknown_spaces = not known
+        return set_spans(made, [(*span, "A") for span in spans], KEY)
+
+    words = ["New", "-York", "ca", "n't", "🙂go", "no."]
+    every = [(s, e) for s in range(6) for e in range(s + 1, 7)]
+    docs = [with_text(words, every), with_text(words, every, False), *PLAIN]
+    made = docs[0]
+    tokens = nlp.make_doc(made.text)
+    cut = sum(
+        tokens.char_span(span.start_char, span.end_char) is None
+        for span in made.spans[KEY]
+    )
+    assert 0 < cut < len(every)
+    tables = {name: SpanTable.of(docs, KEY) for name in ("train", "dev")}
+    result = check(tables, KEY, tools=nlp)
+    # The words of PLAIN are not known to be all of its text, but all are tokens.
+    assert result["parts"]["train"]["cut by the tokenizer"] == cut
+    assert has(result, f"train: {cut} spans begin or end inside a token", "warning")
+    assert "cut by the tokenizer" not in check(tables, KEY)["parts"]["train"]
 
 
 @pytest.mark.parametrize("content", [b"", b"text", b"\x78\x9c\x00"])

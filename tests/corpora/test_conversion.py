@@ -220,6 +220,15 @@ def test_a_split_corpus_holds_each_document_once(tmp_path):
     assert (tmp_path / "out" / "train.spacy").read_bytes() == first
 
 
+def test_of_several_files_each_is_a_document(tmp_path):
+    for i in range(10):
+        write(tmp_path / "novels" / f"{i}.tsv", f"w{i}\tB-X\n\n" * 4)
+    converted = run(tmp_path / "novels", tmp_path / "out", split=(80, 10, 10))
+    assert [w.docs for w in converted.written.values()] == [32, 4, 4]
+    words = {doc[0].text for doc in docs_of(tmp_path / "out" / "dev.spacy")}
+    assert len(words) == 1
+
+
 @pytest.mark.parametrize(
     "value", ["80", "80,x", "1,2,3,4", "-1,2", "0,0", "nan,1", "inf,1"]
 )
