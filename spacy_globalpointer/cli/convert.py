@@ -8,7 +8,8 @@ from tqdm import tqdm
 from wasabi import msg
 
 from ..corpora import FORMATS, Conversion, Converted, CorpusError, Options
-from ..corpora.build import ALIGN, FRAGMENTS
+from ..corpora.align import ALIGN
+from ..corpora.build import FRAGMENTS
 from ..corpora.parts import parse_shares
 from ..errors import Errors
 from .common import global_pointer

@@ -9,7 +9,15 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from ..errors import Errors
 from .build import Builder
-from .docbin import SPAN_ATTRS, DocWriter, Written, all_attrs, copy_docs, move
+from .docbin import (
+    SPAN_ATTRS,
+    DocWriter,
+    Written,
+    all_attrs,
+    check_free,
+    copy_docs,
+    move,
+)
 from .formats import FORMATS, find_format, read_corpus
 from .language import LanguageTools
 from .parts import PARTS, REPORT, Parts, find_parts, split_records
@@ -120,11 +128,14 @@ class Conversion:
                 written = self._write(folder, tally)
             finally:
                 tally.close()
+            names = list(self.names.values())
             if self.copied is not None:
                 copy_docs(folder / self.names[self.copied], folder / "test.spacy")
-                self.names["test"] = "test.spacy"
+                names.append("test.spacy")
                 written["test"] = written[self.copied]
-            for file_name in self.names.values():
+            for file_name in names:
+                check_free(self.folder / file_name)
+            for file_name in names:
                 move(folder / file_name, self.folder / file_name)
             self.report.unlink(missing_ok=True)
             if tally.listed:

@@ -132,7 +132,8 @@ class DocWriter:
         if self.ents and spans is not None:
             doc.set_ents(filter_spans(list(spans)))
             self.written.not_in_ents += n_spans - len(doc.ents)
-        if self._shard.n_bytes + 8 * len(self.attrs) * len(doc) > self.max_bytes:
+        n_bytes = self._shard.n_bytes + 8 * len(self.attrs) * len(doc)
+        if self._shard.n_docs and n_bytes > self.max_bytes:
             self._close_shard()
             self._shard = self._stack.enter_context(_Shard(self._folder, self.attrs))
         self._shard.add(doc)
@@ -143,11 +144,9 @@ class DocWriter:
 
     def _close_shard(self) -> None:
         assert self._shard is not None
-        if self._shard.n_docs or not self._n_shards:
-            self._n_shards += 1
-            name = f"{self._n_shards:05}.spacy"
-            with (self._folder / name).open("wb") as file:
-                self._shard.write(file)
+        self._n_shards += 1
+        with (self._folder / f"{self._n_shards:05}.spacy").open("wb") as file:
+            self._shard.write(file)
         self._shard.close()
 
     def __exit__(
@@ -288,11 +287,18 @@ def all_attrs() -> Sequence[str]:
 def move(source: Path, target: Path) -> None:
     """Move a file or a folder into place, in place of what `DocWriter` wrote there
     before."""
+    check_free(target)
     if target.is_dir() and not target.is_symlink():
-        if any(not is_shard(path) for path in target.iterdir()):
-            raise IsADirectoryError(f"{target} is a folder with other files in it")
         shutil.rmtree(target)
     os.replace(source, target)
+
+
+def check_free(target: Path) -> None:
+    """RAISES (IsADirectoryError): If there is a folder that `DocWriter` did not
+    write."""
+    is_folder = target.is_dir() and not target.is_symlink()
+    if is_folder and not all(map(is_shard, target.iterdir())):
+        raise IsADirectoryError(f"{target} is a folder with other files in it")
 
 
 def copy_docs(source: Path, target: Path) -> None:

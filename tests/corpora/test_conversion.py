@@ -312,3 +312,20 @@ def test_documents_of_the_source_keep_their_sentences():
     record = Record("a", 1, [], tokens=list("abcd"), sent_starts=[0, 2])
     pieces = Cutter(True, None).pieces(builder(Tally())(record))
     assert [doc.text.split() for doc in pieces] == [["a", "b"], ["c", "d"]]
+
+
+def test_no_part_is_replaced_where_another_cannot_be(tmp_path):
+    for part in ("train", "dev", "test"):
+        write(tmp_path / "in" / f"{part}.jsonl", LINE)
+    write(tmp_path / "out" / "test.spacy" / "mine", "")
+    with pytest.raises(IsADirectoryError, match="other files"):
+        run(tmp_path / "in", tmp_path / "out")
+    assert names(tmp_path / "out") == ["test.spacy"]
+
+
+def test_a_conversion_may_run_again(tmp_path):
+    for part in ("train", "dev"):
+        write(tmp_path / "in" / f"{part}.jsonl", LINE)
+    conversion = Conversion(tmp_path / "in", tmp_path / "out", Options())
+    assert conversion.run().written == conversion.run().written
+    assert names(tmp_path / "out") == ["dev.spacy", "test.spacy", "train.spacy"]

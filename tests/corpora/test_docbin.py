@@ -254,3 +254,13 @@ def test_what_one_file_cannot_hold_is_a_folder_that_spacy_reads(tmp_path):
     write(path)
     assert [found(doc, KEY) for doc in read(path)] == SPANS
     assert [*tmp_path.iterdir()] == [path]
+
+
+def test_a_document_that_is_too_much_for_a_file_has_one_of_its_own(tmp_path):
+    path = tmp_path / "part.spacy"
+    with DocWriter(path, spans_key=KEY, ents=False, max_bytes=1) as writer:
+        for doc in make_docs():
+            writer.add(doc)
+    assert len([*path.iterdir()]) == len(SPANS)
+    references = [example.reference for example in Corpus(path)(NLP)]
+    assert [found(doc, KEY) for doc in references] == SPANS
