@@ -111,7 +111,7 @@ class CharacterAligner:
     def _says(self, place: Tuple[int, ...], wanted: str) -> bool:
         start, end = place
         return 0 <= start <= end <= len(self.text) and (
-            end - start == len(wanted) and _plain(self.text[start:end]) == wanted
+            _plain(self.text[start:end]) == wanted
         )
 
     def _cut(
@@ -156,8 +156,9 @@ class CharacterAligner:
 
 
 def _plain(text: str) -> str:
-    """Annotation tools write a line break inside a mention as a space."""
-    return text.translate(_BREAKS)
+    """Annotation tools write a line break inside a mention as a space, and may take
+    off white space at its edges."""
+    return text.translate(_BREAKS).strip()
 
 
 _BREAKS = str.maketrans("\r\n\t", "   ")

@@ -11,11 +11,11 @@ Of a text that several people annotated the first annotation is taken.
 """
 
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Tuple
 
 from .fields import a_list, a_string, an_object, an_offset, strings
 from .head import Head
-from .record import LineError, Mention, Record
+from .record import Mention, Record
 from .source import Source
 from .tally import Tally
 
@@ -73,35 +73,32 @@ def _short(row: Any, record: Record) -> None:
 
 def _full(row: Any, record: Record, tally: Tally) -> None:
     data = an_object(row["data"])
-    texts = [value for value in data.values() if isinstance(value, str)]
     kind = next((key for key in LISTS if key in row), LISTS[0])
     annotations = [an_object(value) for value in a_list(row, kind)]
-    first: Any = {}
     for annotation in annotations:
         mentions = _results(annotation, record, tally)
         if annotation.get("was_cancelled"):
             tally.add("of a rejected or skipped document", record, n=len(mentions))
         elif record.mentions is None:
-            first, record.mentions = annotation, mentions
+            record.mentions = mentions
         else:
             reason = "of another annotator of the same text"
             tally.add(reason, record, n=len(mentions))
-    name = _name_of_text(first, data)
-    if name is not None:
-        record.text = a_string(data, name)
-    elif len(texts) == 1:
-        record.text = texts[0]
-    else:
-        raise LineError(f"'data' must hold one text, not {data!r:.80}")
+    record.text = _text(data, record.mentions or [])
 
 
-def _name_of_text(annotation: Any, data: Any) -> Optional[str]:
-    """Under which name the text stands: "text" as a rule, else the name that the
-    annotation gives, where it is that of the data too."""
-    if "text" in data:
-        return "text"
-    names = {str(result.get("to_name")) for result in annotation.get("result", ())}
-    return next((name for name in sorted(names) if name in data), None)
+def _text(data: Any, mentions: List[Mention]) -> str:
+    """The text under whatever name: that in which the most surfaces stand at their
+    offsets, of several the one of most words."""
+    texts = [value for value in data.values() if isinstance(value, str)]
+    if "text" in data or not texts:
+        return a_string(data, "text")
+
+    def fit(text: str) -> Tuple[int, int]:
+        found = sum(text[m.start : m.end] == m.surface for m in mentions)
+        return found, len(text.split())
+
+    return max(texts, key=fit)
 
 
 def _results(annotation: Any, record: Record, tally: Tally) -> List[Mention]:
@@ -121,5 +118,6 @@ def _mentions(value: Any) -> List[Mention]:
         value, "hypertextlabels" if "hypertextlabels" in value else "labels"
     )
     start, end = an_offset(value, "start"), an_offset(value, "end")
-    surface = surface if isinstance(surface, str) else None
+    # Line breaks are written as a backslash and an n.
+    surface = surface.replace("\\n", "\n") if isinstance(surface, str) else None
     return [Mention(start, end, label, surface) for label in labels]

@@ -78,6 +78,12 @@ def test_the_surface_says_whether_the_end_is_inclusive(inclusive):
     assert build([(start, end, "A")], inclusive=inclusive) == ([("New", "A")], {})
 
 
+def test_a_surface_without_the_white_space_at_its_edges_is_the_same():
+    spans, counts = build([(3, 8, "A", "New-"), (4, 7, "B", " New\n")])
+    assert spans == [("New-", "A"), ("New", "B")]
+    assert counts == {"edged by white space, trimmed": 1}
+
+
 def test_a_surface_that_is_not_there_is_counted():
     mentions = [(4, 7, "A", "Old"), (0, 99, "B", "Old"), (-3, 0, "C", "")]
     mentions += [(0, 99, "D"), (5, 2, "E"), (0, 3, "")]

@@ -27,6 +27,7 @@ from corpora_samples import (
     SPERT,
     TEXT,
     lines,
+    result,
 )
 from corpus_files import KEY, read, write
 from pipelines import found
@@ -196,6 +197,29 @@ def test_documents_of_columns_are_told_apart(tmp_path):
     first, second, third = docs(CONLL2003 + "\n" + CONLL2003)[::2] + docs(CONLL2003)[:1]
     assert first != second and first == third
     assert docs("# newdoc id = x\na\tO\nb\tB-X\n\nc\tO\n") == ["x", "x"]
+
+
+def test_label_studio_texts_of_other_names_and_line_breaks(tmp_path):
+    def task(data, *results):
+        return {"data": data, "annotations": [{"result": results}]}
+
+    content = json.dumps(
+        [
+            task({"url": "http://example.org/a", "body": "Ann rose"}),
+            task(
+                {"title": "Rome or", "body": "Ann\nLee"},
+                result(0, 7, "Ann\\nLee", "PER"),
+            ),
+            task({"title": "Ann and others", "body": "Bo"}, result(0, 2, "Bo", "PER")),
+        ]
+    )
+    tally = Tally()
+    path = write(tmp_path / "a.json", content)
+    assert find_format(path) == "label-studio"
+    docs = read(path, tally, lang="en")
+    assert [doc.text for doc in docs] == ["Ann rose", "Ann\nLee", "Bo"]
+    assert [doc.spans[KEY][0].text for doc in docs[1:]] == ["Ann\nLee", "Bo"]
+    assert tally.counts == {}
 
 
 # brat
