@@ -7,7 +7,7 @@ Offsets count characters, ends are exclusive. The second line is discontinuous.
 """
 
 from pathlib import Path
-from typing import Iterator, List
+from typing import Iterator, List, Tuple
 
 from .head import Head
 from .record import LineError, Mention, Record
@@ -29,7 +29,8 @@ def read_brat(path: Path, tally: Tally) -> Iterator[Record]:
     record = Record(ann_path, 1, None, text=text, unit="characters", doc=name)
     if ann_path.exists():
         with Source(ann_path, tally.advance) as source:
-            record.mentions = [_joined(m, text) for m in _mentions(source)]
+            mentions, record.others = _mentions(source)
+            record.mentions = [_joined(mention, text) for mention in mentions]
     yield _with_fitting_line_ends(record)
 
 
@@ -40,14 +41,18 @@ def is_brat(head: Head) -> bool:
     )
 
 
-def _mentions(source: Source) -> List[Mention]:
+def _mentions(source: Source) -> Tuple[List[Mention], int]:
+    """The mentions of a file, and how many other annotations it has."""
     mentions = []
+    n_others = 0
     for line in source.lines():
         if line[:1] == "T":
             mentions.append(_mention(line))
         elif line.strip() and line[0] not in OTHER:
             raise LineError(f"this is no annotation of brat: {line!r:.80}")
-    return mentions
+        elif line.strip():
+            n_others += 1
+    return mentions, n_others
 
 
 def _mention(line: str) -> Mention:

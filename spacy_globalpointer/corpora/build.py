@@ -53,6 +53,7 @@ class Builder:
 
     def _build(self, record: Record) -> Doc:
         doc, places = self._make(record)
+        self.tally.add("of a kind that is no span", record, n=record.others)
         if record.sent_starts is not None and len(doc):
             _set_sentences(doc, record.sent_starts, places)
         if record.mentions is None:

@@ -11,7 +11,7 @@ The list is called "label", "labels" or "entities", the text "text" or "data".
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional
 
-from .fields import a_list, a_string, an_object, an_offset, is_offset
+from .fields import a_list, a_string, an_object, an_offset, count_of, is_offset
 from .head import Head
 from .record import LineError, Mention, Record
 from .source import Source
@@ -26,8 +26,14 @@ def read_doccano(path: Path, tally: Tally) -> Iterator[Record]:
         for row in source.json_values():
             row = an_object(row)
             text = a_string(row, "text" if "text" in row else "data")
-            mentions = _mentions(row)
-            yield Record(path, source.line, mentions, text=text, unit="characters")
+            yield Record(
+                path,
+                source.line,
+                _mentions(row),
+                text=text,
+                unit="characters",
+                others=count_of(row, "relations"),
+            )
 
 
 def is_doccano(head: Head) -> bool:

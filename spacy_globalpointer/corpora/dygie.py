@@ -9,7 +9,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, Iterator, List, Optional
 
-from .fields import a_list, an_object, is_offset, is_strings
+from .fields import a_list, an_object, count_of, is_offset, is_strings
 from .head import Head
 from .record import LineError, Mention, Record
 from .source import Source
@@ -37,6 +37,7 @@ def read_dygie(path: Path, tally: Tally) -> Iterator[Record]:
                 inclusive=True,
                 sent_starts=[s for s, length in zip(starts, lengths) if length],
                 doc=None if doc is None else str(doc),
+                others=_others(row),
             )
 
 
@@ -48,6 +49,13 @@ def is_dygie(head: Head) -> bool:
             and all(map(is_strings, row["sentences"]))
         )
     )
+
+
+def _others(row: Any) -> int:
+    """Relations and events, listed by sentence."""
+    found = (row.get(key) for key in ("relations", "events"))
+    lists = (sentences for sentences in found if isinstance(sentences, list))
+    return sum(count_of({"": entry}, "") for entries in lists for entry in entries)
 
 
 def _mentions(row: Any, n_sentences: int) -> Optional[List[Mention]]:

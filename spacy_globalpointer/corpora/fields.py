@@ -46,6 +46,12 @@ def an_offset(row: Any, key: str) -> int:
     return value
 
 
+def count_of(row: Any, *keys: str) -> int:
+    """How many entries the lists at keys of an object hold, if it has any."""
+    lists = (row.get(key) for key in keys)
+    return sum(len(found) for found in lists if isinstance(found, list))
+
+
 def strings(row: Any, key: str) -> List[str]:
     """A list of strings that are not empty at a key of an object, or an error."""
     value = row.get(key)

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, Iterator, List
 
-from .fields import is_strings
+from .fields import count_of, is_strings
 from .head import Head
 from .record import LineError, Mention, Record
 from .source import Source
@@ -69,4 +69,5 @@ def _to_record(row: Any, source: Source) -> Record:
         text=text,
         tokens=tokens,
         doc=None if doc is None else str(doc),
+        others=count_of(row, "relations"),
     )

@@ -76,7 +76,7 @@ def _full(row: Any, record: Record, tally: Tally) -> None:
     kind = next((key for key in LISTS if key in row), LISTS[0])
     annotations = [an_object(value) for value in a_list(row, kind)]
     for annotation in annotations:
-        mentions = _results(annotation, record, tally)
+        mentions = _results(annotation, record)
         if annotation.get("was_cancelled"):
             tally.add("of a rejected or skipped document", record, n=len(mentions))
         elif record.mentions is None:
@@ -101,14 +101,14 @@ def _text(data: Any, mentions: List[Mention]) -> str:
     return max(texts, key=fit)
 
 
-def _results(annotation: Any, record: Record, tally: Tally) -> List[Mention]:
+def _results(annotation: Any, record: Record) -> List[Mention]:
     mentions: List[Mention] = []
     for result in map(an_object, a_list(annotation, "result")):
         value = result.get("value")
         if result.get("type") in ("labels", "hypertextlabels") and value is not None:
             mentions += _mentions(an_object(value))
-        elif result.get("type") != "relation":
-            tally.add("of a kind that is no span", record, kind=result.get("type"))
+        else:
+            record.others += 1
     return mentions
 
 

@@ -10,7 +10,7 @@ those on which was annotated.
 from pathlib import Path
 from typing import Any, Iterator, List, Optional
 
-from .fields import a_list, a_string, an_object, an_offset
+from .fields import a_list, a_string, an_object, an_offset, count_of
 from .head import Head
 from .record import Mention, Record
 from .source import Source
@@ -29,6 +29,7 @@ def read_prodigy(path: Path, tally: Tally) -> Iterator[Record]:
                 text=a_string(row, "text"),
                 tokens=_tokens(row),
                 unit="characters",
+                others=count_of(row, "relations"),
             )
             if row.get("answer", "accept") == "accept":
                 yield record

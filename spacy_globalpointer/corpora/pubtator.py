@@ -42,7 +42,7 @@ def read_pubtator(path: Path, tally: Tally) -> Iterator[Record]:
             if passage:
                 passages.append(passage.group(3))
             else:
-                _read_mention(line, record, passages, tally)
+                _read_mention(line, record)
         if record is not None:
             yield _finished(record, passages)
 
@@ -54,10 +54,11 @@ def is_pubtator(head: Head) -> bool:
     return found is not None and found.group(2) == "t"
 
 
-def _read_mention(line: str, record: Record, passages: List[str], tally: Tally) -> None:
+def _read_mention(line: str, record: Record) -> None:
     cells = line.split("\t")
     if len(cells) == 4 and not cells[1].isdecimal():
-        return  # a relation: type and two identifiers
+        record.others += 1  # a relation: type and two identifiers
+        return
     if len(cells) < 5 or not (_is_number(cells[1]) and _is_number(cells[2])):
         raise LineError(
             f"a mention must be 'ID<tab>start<tab>end<tab>text<tab>label', not "

@@ -54,6 +54,7 @@ class Record:
         Where a mention has its surface, that decides.
     sent_starts (Optional[List[int]]): The tokens at which sentences begin.
     doc (Optional[str]): The document to which it belongs.
+    others (int): Annotation that is no span, such as relations and events.
     made (Optional[Doc]): The document itself, from spaCy's own format; mentions
         count its tokens.
     """
@@ -67,4 +68,5 @@ class Record:
     inclusive: bool = False
     sent_starts: Optional[List[int]] = None
     doc: Optional[str] = None
+    others: int = 0
     made: Optional[Doc] = None

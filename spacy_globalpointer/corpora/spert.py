@@ -7,7 +7,15 @@
 from pathlib import Path
 from typing import Iterator
 
-from .fields import a_list, a_string, an_object, an_offset, is_strings, strings
+from .fields import (
+    a_list,
+    a_string,
+    an_object,
+    an_offset,
+    count_of,
+    is_strings,
+    strings,
+)
 from .head import Head
 from .record import Mention, Record
 from .source import Source
@@ -31,6 +39,7 @@ def read_spert(path: Path, tally: Tally) -> Iterator[Record]:
                 mentions,
                 tokens=tokens,
                 doc=None if doc is None else str(doc),
+                others=count_of(row, "relations"),
             )
 
 

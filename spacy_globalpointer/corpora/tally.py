@@ -40,6 +40,7 @@ UNLISTED = {
     "crosses another",
     "same offsets as another",
     "continues nothing, read as a beginning",
+    "of a kind that is no span",
 }
 
 

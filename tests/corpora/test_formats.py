@@ -179,10 +179,21 @@ def test_what_readers_leave_out_is_counted(tmp_path):
         "of a rejected or skipped document": 1,
         "document without annotation": 1,
         "same offsets as another": 2,
+        "of a kind that is no span": 1,
     }
     tally = Tally()
     read(write(tmp_path / "a.iob", IOB1), tally)
     assert tally.counts["continues nothing, read as a beginning"] == 2
+
+
+@pytest.mark.parametrize(
+    "name, n", [("pubtator", 1), ("spert", 1), ("doccano objects", 1), ("scierc", 0)]
+)
+def test_relations_are_counted(tmp_path, name, n):
+    file, content, _, lang, _ = SAMPLES[name]
+    tally = Tally()
+    read(write(tmp_path / file, content), tally, lang=lang)
+    assert tally.counts["of a kind that is no span"] == n
 
 
 def test_documents_of_columns_are_told_apart(tmp_path):
@@ -250,6 +261,7 @@ def test_brat_and_its_discontinuous_mentions(tmp_path, fragments, expected):
     assert sorted(spans_of(doc)) == sorted({*others, *expected})
     (reason,) = {reason for reason in tally.counts if "discontinuous" in reason}
     assert tally.counts[reason] == 1
+    assert tally.counts["of a kind that is no span"] == 5
 
 
 def test_brat_mentions_over_the_end_of_a_line_are_whole(tmp_path):
