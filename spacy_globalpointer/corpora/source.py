@@ -99,6 +99,8 @@ def reason_of(error: Optional[BaseException]) -> Optional[str]:
         return f"this is no JSON ({error})"
     if isinstance(error, UnicodeError):
         return f"this is no UTF-8 ({error})"
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"the file cannot be read ({error.strerror})"
     if isinstance(error, (EOFError, OSError, zlib.error)):
         return f"the file is damaged or truncated ({error})"
     if isinstance(error, (RecursionError, ValueError)):

@@ -1,6 +1,8 @@
 """Whole corpora: parts, splits, sentences, windows."""
 
 import json
+import subprocess
+import sys
 from itertools import chain, pairwise
 
 import pytest
@@ -329,3 +331,34 @@ def test_a_conversion_may_run_again(tmp_path):
     conversion = Conversion(tmp_path / "in", tmp_path / "out", Options())
     assert conversion.run().written == conversion.run().written
     assert names(tmp_path / "out") == ["dev.spacy", "test.spacy", "train.spacy"]
+
+
+PEAK = """
+import re, sys
+from pathlib import Path
+from spacy_globalpointer.corpora import Conversion, Options
+Conversion(Path(sys.argv[1]), Path(sys.argv[2]), Options(ents=True)).run()
+print(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc of Linux")
+@pytest.mark.parametrize("kind", ["lines", "array"])
+def test_memory_does_not_grow_with_the_file(tmp_path, kind):
+    """Twenty times as much, and not 10 MB more; DocBin needs 100 MB more."""
+    peaks = []
+    for n in (2_000, 40_000):
+        words = ([f"w{i * j % 97}" for j in range(30)] for i in range(n))
+        if kind == "lines":
+            rows = ({"tokens": tokens, "spans": [[0, 2, "A"]]} for tokens in words)
+            content = "\n".join(map(json.dumps, rows))
+        else:
+            entities = [{"start": 0, "end": 2, "type": "A"}]
+            rows = ({"tokens": tokens, "entities": entities} for tokens in words)
+            content = f"[{', '.join(map(json.dumps, rows))}]"
+        path = write(tmp_path / f"{n}.json", content)
+        arguments = [sys.executable, "-c", PEAK, str(path), str(tmp_path / "a.spacy")]
+        done = subprocess.run(arguments, check=True, capture_output=True)
+        peaks.append(int(done.stdout))
+    assert peaks[1] - peaks[0] < 10_000
