@@ -5,6 +5,7 @@ take turns: each trains on some batches, then the next one trains on the same.
 """
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Dict, List
 
 import matplotlib
@@ -14,15 +15,15 @@ import typer
 from measure import RESULTS, Stopwatch, Time
 from spacy.language import Language
 from spacy.scorer import Scorer
-from spacy.tokens import Doc
+from spacy.tokens import Doc, DocBin
 from spacy.training import Example
-from spacy.util import filter_spans, fix_random_seed, minibatch
+from spacy.util import fix_random_seed, minibatch
 from systems import KEY, SYSTEMS, build
 from thinc.api import Adam
 from tqdm import tqdm
 from wasabi import msg
 
-from spacy_globalpointer.corpora import find_part, read_jsonl
+from spacy_globalpointer.corpora import Conversion, Options
 
 matplotlib.use("agg")
 from matplotlib import pyplot as plt
@@ -32,14 +33,16 @@ ENCODER = "encoder alone"
 TURN = 20
 
 
-def read(folder: Path, part: str, nlp: Language, limit: int) -> List[Doc]:
-    docs = []
-    for doc in read_jsonl(find_part(folder, part), nlp.vocab, KEY):
-        doc.set_ents(filter_spans(doc.spans[KEY]))
-        docs.append(doc)
-        if len(docs) == limit:
-            break
-    return docs
+def read(folder: Path, nlp: Language, limit: int) -> Dict[str, List[Doc]]:
+    """The documents of each part, the outermost spans in doc.ents too."""
+    with TemporaryDirectory() as target:
+        options = Options(lang=nlp.lang, spans_key=KEY, ents=True)
+        Conversion(folder, Path(target), options).run()
+        docs = {
+            part: list(DocBin().from_disk(f"{target}/{part}.spacy").get_docs(nlp.vocab))
+            for part in ("train", "test")
+        }
+    return {part: found[: limit or None] for part, found in docs.items()}
 
 
 def plain(doc: Doc) -> Doc:
@@ -104,7 +107,7 @@ class System:
 
 def main(
     corpus: Path = typer.Argument(
-        ..., help="Folder with train, dev and test in JSONL", exists=True
+        ..., help="Folder with train, dev and test, as for `convert`", exists=True
     ),
     systems: str = typer.Option(",".join(SYSTEMS), help="Which, by name"),
     lang: str = typer.Option("en", help="Language code"),
@@ -119,8 +122,8 @@ def main(
 ) -> None:
     """Train systems on one corpus in turns, predict its test part in turns."""
     nlp = spacy.blank(lang)
-    train = read(corpus, "train", nlp, limit)
-    test = read(corpus, "test", nlp, limit)
+    docs = read(corpus, nlp, limit)
+    train, test = docs["train"], docs["test"]
     names = systems.split(",")
     unknown = sorted(set(names) - set(SYSTEMS))
     if unknown:

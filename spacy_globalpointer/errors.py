@@ -32,13 +32,26 @@ class Errors:
         "the pipeline again."
     )
     E009 = "{path}, line {line}: {reason}."
-    E010 = "No file of the form {name}.jsonl or {name}.jsonl.gz in {path}."
+    E010 = (
+        "No {name} part in {path}: there is no file or folder whose name says "
+        "'{name}', such as {name}.jsonl."
+    )
     E011 = "No span recogniser{wanted} in the pipeline {names}."
     E012 = "No document in {path} has gold spans under doc.spans['{key}']. {found}"
     E013 = (
         "The texts of pair {number} differ: gold starts with {gold!r}, predicted "
         "with {predicted!r}."
     )
+    E014 = (
+        "The shares of a split must be two or three numbers of at least 0, such as "
+        "80,10,10 for train, dev and test, but they are {value!r}."
+    )
+    E015 = "There is no file of annotation in {path}."
+    E016 = (
+        "{path} has parts already ({parts}), so it cannot be split. Name one of its "
+        "files to split that."
+    )
+    E017 = "{path} is one file, but there are several parts; name a folder instead."
     E020 = (
         "Component '{name}' has a model whose classes {model}, and an objective, "
         "{objective}, whose classes {other}. SampledSoftmax.v1 goes with "

@@ -1,72 +1,153 @@
 """Corpora to `.spacy` files."""
 
-import os
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import Optional
 
-import spacy
 import typer
 from tqdm import tqdm
 from wasabi import msg
 
-from ..corpora import CorpusError, convert, find_part, read_jsonl
+from ..corpora import FORMATS, Conversion, Converted, CorpusError, Options
+from ..corpora.align import ALIGN
+from ..corpora.build import FRAGMENTS
+from ..corpora.parts import parse_shares
+from ..errors import Errors
 from .common import global_pointer
-
-PARTS = ("train", "dev", "test")
 
 
 @global_pointer.command("convert")
 def convert_cli(
     source: Path = typer.Argument(
-        ...,
-        help="Folder with train, dev and test as .jsonl or .jsonl.gz",
-        exists=True,
-        file_okay=False,
+        ..., help="Annotated file, or folder of files", exists=True
     ),
     target: Path = typer.Argument(
-        ..., help="Folder for train.spacy, dev.spacy and test.spacy"
+        ..., help="A .spacy file, or a folder for one file a part"
     ),
-    lang: str = typer.Option("en", "--lang", "-l", help="Language code"),
+    format: Optional[str] = typer.Option(
+        None,
+        "--format",
+        "-f",
+        help=f"Format, found by content if not given: {', '.join(FORMATS)}",
+    ),
+    lang: Optional[str] = typer.Option(
+        None,
+        "--lang",
+        "-l",
+        help="Language code; by default zh for cluener and cmeee, en for others",
+    ),
     spans_key: str = typer.Option("sc", "--spans-key", "-sk", help="Key of doc.spans"),
     ents: bool = typer.Option(
         False, "--ents", "-e", help="Fill doc.ents too, with the outermost spans"
     ),
+    sentences: bool = typer.Option(
+        False,
+        "--sentences",
+        help="Cut documents into sentences, those of the source or else those of spaCy's sentencizer",
+    ),
+    max_tokens: Optional[int] = typer.Option(
+        None,
+        "--max-tokens",
+        help="Cut longer documents into windows, between sentences where possible",
+        min=1,
+    ),
+    align: str = typer.Option(
+        "strict",
+        "--align",
+        help="Spans that begin or end inside a token: drop them (strict), expand or contract them",
+    ),
+    fragments: str = typer.Option(
+        "drop",
+        "--fragments",
+        help="Discontinuous spans: drop them, keep their cover, or their parts",
+    ),
+    split: Optional[str] = typer.Option(
+        None,
+        "--split",
+        help="Split a corpus without parts by document into train, dev and test: 80,10,10",
+    ),
+    seed: int = typer.Option(0, "--seed", help="Seed of the split", min=0),
 ) -> None:
-    """Convert a corpus in the project's JSONL format: one object a line, with
-    "tokens" (a list of strings), "spans" (a list of [start, end, label], token
-    offsets, end exclusive) and, if there is one, "text".
+    """Convert an annotated corpus to spaCy's format.
 
-    A corpus without test part is tested on dev. Nothing is written if there is a
-    line that cannot be read.
+    A folder is read part by part where names of files or folders say train, dev or
+    test, else as one corpus; without a test part, dev stands in for it. No span is
+    ever cut. What is dropped or changed is counted, and listed with its place in a
+    report beside the output. Nothing is written if there is a line that cannot be
+    read.
     """
-    vocab = spacy.blank(lang).vocab
-    target.mkdir(parents=True, exist_ok=True)
-    # The parts appear together, once all of them could be read.
-    with TemporaryDirectory(dir=target, prefix=".") as folder:
-        rows = []
-        for part in PARTS:
-            docs = read_jsonl(_find(source, part), vocab, spans_key)
-            progress = tqdm(docs, desc=part, leave=False, unit="doc")
-            path = Path(folder) / f"{part}.spacy"
-            try:
-                written = convert(progress, path, spans_key=spans_key, ents=ents)
-            except CorpusError as error:
-                progress.close()
-                msg.fail("Cannot read the corpus", str(error), exits=1)
-            left_out = written.not_in_ents if ents else "-"
-            rows.append((part, written.docs, written.tokens, written.spans, left_out))
-        for part in PARTS:
-            os.replace(Path(folder) / f"{part}.spacy", target / f"{part}.spacy")
-    header = ("Part", "Documents", "Tokens", "Spans", "Not in doc.ents")
-    msg.table(rows, header=header, divider=True, aligns=tuple("lrrrr"))
+    for name, value, allowed in (
+        ("--format", format, (None, *FORMATS)),
+        ("--align", align, ALIGN),
+        ("--fragments", fragments, FRAGMENTS),
+    ):
+        if value not in allowed:
+            names = ", ".join(filter(None, allowed))
+            msg.fail(
+                Errors.E004.format(
+                    setting=name, allowed=f"one of {names}", value=value
+                ),
+                exits=1,
+            )
+    try:
+        options = Options(
+            format=format,
+            lang=lang,
+            spans_key=spans_key,
+            ents=ents,
+            sentences=sentences,
+            max_tokens=max_tokens,
+            align=align,
+            fragments=fragments,
+            split=None if split is None else parse_shares(split),
+            seed=seed,
+        )
+        conversion = Conversion(source, target, options)
+        for path in conversion.parts.others:
+            msg.warn(f"Not read, since its name tells no part: {path}")
+        if conversion.copied:
+            msg.warn(f"No test part in {source}; dev stands in for it.")
+        if conversion.lacks_dev:
+            msg.warn(f"No dev part in {source}; --split makes one of a single file.")
+        with tqdm(
+            total=conversion.n_bytes,
+            unit="B",
+            unit_scale=True,
+            leave=False,
+            disable=None,
+        ) as bar:
+            converted = conversion.run(bar.update)
+    except CorpusError as error:
+        msg.fail("Cannot read the corpus", str(error), exits=1)
+    except (ImportError, OSError, ValueError) as error:
+        msg.fail("Cannot convert the corpus", str(error), exits=1)
+    _print(converted, ents)
+    if converted.tally.listed:
+        msg.info(f"Listed {converted.tally.listed} cases: {conversion.report}")
     msg.good(f"Wrote {target}")
 
 
-def _find(source: Path, part: str) -> Path:
-    try:
-        return find_part(source, part)
-    except FileNotFoundError as error:
-        if part != "test":
-            msg.fail(str(error), exits=1)
-        msg.warn(f"No test part in {source}; dev stands in for it.")
-        return find_part(source, "dev")
+def _print(converted: Converted, ents: bool) -> None:
+    rows = [
+        (
+            part or "all",
+            written.docs,
+            written.tokens,
+            written.spans,
+            written.not_in_ents if ents else "-",
+            written.empty,
+        )
+        for part, written in converted.written.items()
+    ]
+    header = (
+        "Part",
+        "Documents",
+        "Tokens",
+        "Spans",
+        "Not in doc.ents",
+        "Without spans",
+    )
+    msg.table(rows, header=header, divider=True, aligns=tuple("lrrrrr"))
+    cases = converted.tally.rows()
+    if cases:
+        titles = ("Outcome", "What was the matter", "Count")
+        msg.table(cases, header=titles, divider=True, aligns=tuple("llr"))

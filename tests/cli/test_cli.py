@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from spacy_globalpointer import cli  # noqa: F401
 
+PARTS = ("train", "dev", "test")
 SENTENCES = [
     (
         "the Bank of New England in Boston",
@@ -104,6 +105,101 @@ def test_convert_of_a_damaged_file_writes_nothing(tmp_path):
     output = run("convert", tmp_path / "raw", tmp_path / "corpus", code=1)
     assert "dev.jsonl, line 5" in output
     assert list((tmp_path / "corpus").iterdir()) == []
+
+
+def test_convert_of_one_file_with_options(tmp_path):
+    rows = [
+        {"id": i, "text": f"Ann of New-York. It is {i}.", "label": [[0, 3, "PER"]]}
+        for i in range(20)
+    ]
+    rows[3]["label"] += [[7, 15, "LOC"], [7, 15, "LOC"]]
+    srsly.write_jsonl(tmp_path / "all.jsonl", rows)
+    output = run("convert", tmp_path / "all.jsonl", tmp_path / "a.spacy")
+    nlp = spacy.blank("en")
+    n_tokens = sum(len(nlp.make_doc(row["text"])) for row in rows)
+    assert f"all 20 {n_tokens} 21 - 0 " in output
+    assert re.search(r"dropped duplicate 1 ", output)
+    assert "Listed 1 cases" in output
+    docs = read(tmp_path / "a.spacy")
+    assert [span.text for span in docs[3].spans["sc"]] == ["Ann", "New-York"]
+    rows[3]["label"] = [[7, 13, "LOC"]]
+    srsly.write_jsonl(tmp_path / "all.jsonl", rows)
+    options = ["--align", "expand", "--sentences", "--split", "80,10,10", "--seed", 1]
+    output = run("convert", tmp_path / "all.jsonl", tmp_path / "out", *options)
+    assert "changed inside a token, expanded 1" in output
+    parts = [read(tmp_path / "out" / f"{part}.spacy") for part in PARTS]
+    assert [len(docs) for docs in parts] == [32, 4, 4]
+    (entry,) = srsly.read_jsonl(tmp_path / "out" / "report.jsonl")
+    assert entry["became"][2] == "New-York"
+    assert entry["line"] == 4
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["--format", "xml"], "`--format` must be one of jsonl, prodigy"),
+        (["--align", "loose"], "one of strict, expand, contract"),
+        (["--fragments", "all"], "one of drop, cover, parts"),
+        (["--split", "80"], "80,10,10"),
+        (["--lang", "qqq"], "qqq"),
+        (["--format", "pubtator"], "train.jsonl, line 1"),
+    ],
+)
+def test_convert_says_what_is_wrong(folder, tmp_path, options, message):
+    source = folder / "raw" / "train.jsonl"
+    output = run("convert", source, tmp_path / "a", *options, code=1)
+    assert message in output
+    assert not (tmp_path / "a").exists() or not [*(tmp_path / "a").iterdir()]
+
+
+def test_convert_of_a_target_that_is_in_the_way(folder, tmp_path):
+    (tmp_path / "a").write_bytes(b"")
+    assert "Cannot convert" in run("convert", folder / "raw", tmp_path / "a", code=1)
+    (tmp_path / "b.spacy" / "mine").mkdir(parents=True)
+    source = folder / "raw" / "dev.jsonl"
+    output = run("convert", source, tmp_path / "b.spacy", code=1)
+    assert "other files" in output
+    assert (tmp_path / "b.spacy" / "mine").exists()
+
+
+def test_check_finds_nothing_wrong(folder):
+    paths = [folder / "corpus" / f"{part}.spacy" for part in PARTS]
+    output = run("check", *paths[:2], "--test", paths[2])
+    assert "documents 4 4 4" in output
+    assert "nested 4 4 4" in output
+    assert "GPE 5 5 5" in output
+    assert "dev train 4 4 0" in output
+    assert 'overlap = "nested"' in output
+    assert "Training can go on." in output
+    assert run("check", *paths[:2], "--gold", "ents")
+    assert "cut by the tokenizer 0 0" in run("check", *paths[:2], "--lang", "en")
+    assert "qqq" in run("check", *paths[:2], "--lang", "qqq", code=1)
+
+
+def test_check_of_what_cannot_be_learnt(folder, tmp_path):
+    paths = [folder / "corpus" / f"{part}.spacy" for part in PARTS]
+    output = run("check", *paths[:2], "--spans-key", "x", code=1)
+    assert "train has no annotation in doc.spans['x']" in output
+    assert "7 under doc.spans['sc']" in output
+    (tmp_path / "broken.spacy").write_bytes(b"text")
+    output = run("check", paths[0], tmp_path / "broken.spacy", code=1)
+    assert "broken.spacy, line 1" in output
+    assert "--gold" in run("check", *paths[:2], "--gold", "both", code=1)
+
+
+def test_check_for_machines(folder, tmp_path):
+    paths = [folder / "corpus" / f"{part}.spacy" for part in PARTS]
+    result = srsly.json_loads(run("check", *paths[:2], "--json"))
+    assert result["ok"]
+    assert result["labels"]["ORG"] == {"train": 2, "dev": 2}
+    result = srsly.json_loads(run("check", *paths[:2], "--json", "-sk", "x", code=1))
+    assert not result["ok"]
+    assert result["findings"][0]["level"] == "error"
+    (tmp_path / "b.spacy").write_bytes(b"")
+    result = srsly.json_loads(
+        run("check", paths[0], tmp_path / "b.spacy", "--json", code=1)
+    )
+    assert "b.spacy, line 1" in result["findings"][0]["message"]
 
 
 def test_evaluate_agrees_with_spacy(folder, tmp_path):
@@ -248,7 +344,7 @@ def test_a_pipeline_without_span_recogniser_is_an_error(folder, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "command", ["convert", "evaluate", "calibrate", "unbundle", "visualize"]
+    "command", ["convert", "check", "evaluate", "calibrate", "unbundle", "visualize"]
 )
 def test_help_explains(command):
     assert "Usage" in run(command, "--help")

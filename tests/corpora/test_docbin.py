@@ -5,15 +5,24 @@ import random
 import stat
 import subprocess
 import sys
+import zlib
 from itertools import pairwise
 
 import pytest
 import spacy
+import srsly
 from pipelines import found, set_spans
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import Doc, DocBin, Span
+from spacy.training import Corpus
+from spacy.vocab import Vocab
 
-from spacy_globalpointer.corpora import convert, find_part
-from spacy_globalpointer.corpora.docbin import write_whole
+from spacy_globalpointer.corpora import convert
+from spacy_globalpointer.corpora.docbin import (
+    SPAN_ATTRS,
+    DocWriter,
+    all_attrs,
+    write_whole,
+)
 
 KEY = "mentions"
 NLP = spacy.blank("xx")
@@ -158,37 +167,100 @@ def test_the_same_bytes_in_another_process(tmp_path):
         )
     )
     code = """
-import sys, spacy
+import sys
 from pathlib import Path
-from spacy_globalpointer.corpora import convert, read_jsonl
-docs = read_jsonl(Path(sys.argv[1]), spacy.blank("xx").vocab, "sc")
-convert(docs, Path(sys.argv[2]), spans_key="sc", ents=True)
+from spacy_globalpointer.corpora import Conversion, Options
+Conversion(Path(sys.argv[1]), Path(sys.argv[2]), Options(ents=True)).run()
 """
     for seed in ("1", "2"):
-        arguments = [sys.executable, "-c", code, str(corpus), str(tmp_path / seed)]
+        target = tmp_path / f"{seed}.spacy"
+        arguments = [sys.executable, "-c", code, str(corpus), str(target)]
         subprocess.run(
             arguments, check=True, env={**os.environ, "PYTHONHASHSEED": seed}
         )
-    assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
+    assert (tmp_path / "1.spacy").read_bytes() == (tmp_path / "2.spacy").read_bytes()
 
 
-@pytest.mark.parametrize(
-    "files, expected",
-    [
-        (["dev.jsonl"], "dev.jsonl"),
-        (["dev.jsonl.gz"], "dev.jsonl.gz"),
-        (["dev.jsonl.gz", "dev.jsonl", "train.jsonl"], "dev.jsonl"),
-    ],
-)
-def test_a_part_is_found_packed_or_not(tmp_path, files, expected):
-    for name in files:
-        (tmp_path / name).write_bytes(b"")
-    assert find_part(tmp_path, "dev") == tmp_path / expected
+ALL_KINDS = [
+    *make_docs(),
+    Doc(NLP.vocab, words=[]),
+    Doc(NLP.vocab, words=["a", "b"], spaces=[False, True], ents=["B-X", "O"]),
+]
 
 
-def test_a_part_that_is_not_there_is_named(tmp_path):
-    (tmp_path / "train.jsonl").write_bytes(b"")
-    with pytest.raises(FileNotFoundError) as error:
-        find_part(tmp_path, "dev")
-    assert "dev.jsonl" in str(error.value)
-    assert str(tmp_path) in str(error.value)
+def rich_doc():
+    """A document with all that a .spacy file can hold."""
+    doc = Doc(
+        NLP.vocab,
+        words=["He", "saw", "Boston", "."],
+        spaces=[True, True, False, False],
+        tags=["PRP", "VBD", "NNP", "."],
+        pos=["PRON", "VERB", "PROPN", "PUNCT"],
+        morphs=["Case=Nom", "", "Number=Sing", ""],
+        lemmas=["he", "see", "Boston", "."],
+        heads=[1, 1, 1, 1],
+        deps=["nsubj", "ROOT", "dobj", "punct"],
+        ents=["O", "O", "B-GPE", "O"],
+    )
+    doc.cats = {"news": 1.0}
+    doc.spans["other"] = [Span(doc, 0, 2, label="X", kb_id="Q1", span_id="s1")]
+    doc.spans["same"] = doc.spans["other"]
+    doc.spans["empty"] = []
+    return set_spans(doc, [(0, 4, "A"), (2, 3, "B")], KEY)
+
+
+def contents(data):
+    return srsly.msgpack_loads(zlib.decompress(data))
+
+
+@pytest.mark.parametrize("attrs", [SPAN_ATTRS, all_attrs()])
+def test_the_file_is_that_of_a_doc_bin(tmp_path, attrs):
+    """Oracle: spaCy's own DocBin, which needs all documents in memory."""
+    docs = [*ALL_KINDS, rich_doc()]
+    convert(docs, tmp_path / "a.spacy", spans_key=KEY, ents=False, attrs=attrs)
+    names = [attr for attr in attrs if attr != "ORTH"]
+    doc_bin = DocBin(attrs=names, docs=docs)
+    ours, theirs = (
+        contents((tmp_path / "a.spacy").read_bytes()),
+        contents(doc_bin.to_bytes()),
+    )
+    strings = {*ours.pop("strings")}
+    # "_" is how spaCy names a morphology of nothing.
+    assert strings <= {*theirs.pop("strings"), "_"}
+    assert {"Boston", "GPE", "A", "B", "X", "Q1", "s1"} <= strings
+    assert ours == theirs
+    # In a vocabulary that has never seen them, all names are known again.
+    (*_, last) = DocBin().from_disk(tmp_path / "a.spacy").get_docs(Vocab())
+    assert [span.kb_id_ for span in last.spans["other"]] == ["Q1"]
+    assert [ent.label_ for ent in last.ents] == ["GPE"]
+    if attrs == all_attrs():
+        assert [token.lemma_ for token in last] == ["he", "see", "Boston", "."]
+        assert [str(token.morph) for token in last][:1] == ["Case=Nom"]
+
+
+def test_what_one_file_cannot_hold_is_a_folder_that_spacy_reads(tmp_path):
+    path = tmp_path / "part.spacy"
+    docs = [*make_docs(SPANS * 5)]
+    writer = DocWriter(path, spans_key=KEY, ents=False, max_bytes=7 * 6 * 4 * 8)
+    with writer:
+        for doc in docs:
+            writer.add(doc)
+    assert sorted(p.name for p in path.iterdir()) == [
+        f"{i:05}.spacy" for i in range(1, 4)
+    ]
+    references = [example.reference for example in Corpus(path)(NLP)]
+    assert [found(doc, KEY) for doc in references] == SPANS * 5
+    # Another conversion replaces the folder.
+    write(path)
+    assert [found(doc, KEY) for doc in read(path)] == SPANS
+    assert [*tmp_path.iterdir()] == [path]
+
+
+def test_a_document_that_is_too_much_for_a_file_has_one_of_its_own(tmp_path):
+    path = tmp_path / "part.spacy"
+    with DocWriter(path, spans_key=KEY, ents=False, max_bytes=1) as writer:
+        for doc in make_docs():
+            writer.add(doc)
+    assert len([*path.iterdir()]) == len(SPANS)
+    references = [example.reference for example in Corpus(path)(NLP)]
+    assert [found(doc, KEY) for doc in references] == SPANS

@@ -62,7 +62,7 @@ def test_all_runs_then_skips_what_has_not_changed(project):
     assert page.count("<h2") == 20
 
     second = run("project", "run", "all", project, *short)
-    # check-config makes no file, so it runs each time.
+    # check and check-config make no file, so they run each time.
     steps = ["demo", "corpus", "vectors", "train", "calibrate", "evaluate", "visualize"]
     for step in steps:
         assert f"Skipping '{step}': nothing changed" in second

@@ -1,0 +1,176 @@
+"""Character offsets to tokens: where a span stands, and what becomes of one that
+begins or ends inside a token."""
+
+from typing import Any, List, Optional, Tuple
+
+import numpy
+from spacy.tokens import Doc
+
+from .record import Mention, Record
+from .statistics import Ints
+from .tally import Tally
+
+ALIGN = ("strict", "expand", "contract")
+
+Key = Tuple[int, int, str]
+
+
+class CharacterAligner:
+    """Spans of characters to spans of tokens, in one document.
+
+    record (Record): The document as it is given.
+    doc (Doc): The document.
+    align (str): One of ALIGN, as for `Builder`.
+    tally (Tally): Counts what is dropped or changed.
+    """
+
+    def __init__(self, record: Record, doc: Doc, align: str, tally: Tally) -> None:
+        self.record = record
+        self.align = align
+        self.tally = tally
+        self.text = doc.text
+        table = doc.to_array(["IDX", "LENGTH"]).astype("int64")
+        self.starts: Ints = table[:, 0]
+        self.ends: Ints = self.starts + table[:, 1]
+
+    def keys(self, mentions: List[Mention]) -> List[Key]:
+        """First token, the one behind the last, and label of each span that stays."""
+        bounds: List[Tuple[int, int]] = []
+        kept: List[Mention] = []
+        for mention in mentions:
+            place = self._place(mention)
+            if place is not None:
+                bounds.append(place)
+                kept.append(mention)
+        if not kept:
+            return []
+        starts, ends = numpy.array(bounds).T
+        # The tokens in which the first and the last character stand.
+        first = numpy.searchsorted(self.starts, starts, side="right") - 1
+        last = numpy.searchsorted(self.starts, ends - 1, side="right") - 1
+        cut_start = self.starts[first] != starts
+        cut_end = self.ends[last] != ends
+        keys = []
+        for i, (mention, cut) in enumerate(zip(kept, (cut_start | cut_end).tolist())):
+            a, b = int(first[i]), int(last[i]) + 1
+            if cut:
+                moved = self._cut(mention, bounds[i], a, b, cut_start[i], cut_end[i])
+                if moved is None:
+                    continue
+                a, b = moved
+            keys.append((a, b, mention.label))
+        return keys
+
+    def _place(self, mention: Mention) -> Optional[Tuple[int, int]]:
+        """The first character and the one behind the last, without white space at
+        the edges."""
+        found = self._offsets(mention)
+        if found is None:
+            return None
+        start, end = found
+        if not mention.label:
+            return self._drop("without a label", mention)
+        surface = self.text[start:end]
+        kept = surface.strip()
+        if kept == surface and surface:
+            return start, end
+        if not kept:
+            return self._drop("only white space" if surface else "empty", mention)
+        start += len(surface) - len(surface.lstrip())
+        end = start + len(kept)
+        reason = "edged by white space, trimmed"
+        self.tally.add(
+            reason, self.record, mention, text=surface, became=[start, end, kept]
+        )
+        return start, end
+
+    def _offsets(self, mention: Mention) -> Optional[Tuple[int, int]]:
+        """Where a mention stands, by its surface where there is one."""
+        start, end = mention.start, mention.end
+        if mention.surface is None:
+            end += self.record.inclusive
+            if not 0 <= start <= end <= len(self.text):
+                return self._drop("outside of the text", mention, length=len(self.text))
+            return start, end
+        wanted = _plain(mention.surface)
+        for place in ((start, end), (start, end + 1)):
+            if self._says(place, wanted):
+                if place[1] != end:
+                    self.tally.add("end taken as inclusive", self.record)
+                return place
+        for place in ((start, end), (start, end + 1)):
+            moved = tuple(_from_utf16(self.text, offset) for offset in place)
+            if self._says(moved, wanted):
+                reason = "not at its offsets, moved to them in UTF-16"
+                self.tally.add(reason, self.record, mention, became=moved)
+                return moved[0], moved[1]
+        if not 0 <= start <= end <= len(self.text):
+            return self._drop("outside of the text", mention, length=len(self.text))
+        return self._drop("not at its offsets", mention, text=self.text[start:end])
+
+    def _says(self, place: Tuple[int, ...], wanted: str) -> bool:
+        start, end = place
+        return 0 <= start <= end <= len(self.text) and (
+            _plain(self.text[start:end]) == wanted
+        )
+
+    def _cut(
+        self,
+        mention: Mention,
+        place: Tuple[int, int],
+        first: int,
+        last: int,
+        cut_start: bool,
+        cut_end: bool,
+    ) -> Optional[Tuple[int, int]]:
+        """What becomes of a span that begins or ends inside a token."""
+        text = self.text[place[0] : place[1]]
+        tokens = self._tokens(first, last)
+        if self.align == "contract":
+            first, last = first + bool(cut_start), last - bool(cut_end)
+        if self.align == "strict" or first >= last:
+            return self._drop("inside a token", mention, text=text, tokens=tokens)
+        reason = f"inside a token, {self.align}ed"
+        became = [int(self.starts[first]), int(self.ends[last - 1])]
+        self.tally.add(
+            reason,
+            self.record,
+            mention,
+            text=text,
+            tokens=tokens,
+            became=[*became, self.text[became[0] : became[1]]],
+        )
+        return first, last
+
+    def _tokens(self, first: int, last: int) -> List[str]:
+        return [
+            self.text[start:end]
+            for start, end in zip(self.starts[first:last], self.ends[first:last])
+        ]
+
+    def _drop(
+        self, reason: str, mention: Mention, **details: Any
+    ) -> Optional[Tuple[int, int]]:
+        self.tally.add(reason, self.record, mention, **details)
+        return None
+
+
+def _plain(text: str) -> str:
+    """Annotation tools write a line break inside a mention as a space, and may take
+    off white space at its edges."""
+    return text.translate(_BREAKS).strip()
+
+
+_BREAKS = str.maketrans("\r\n\t", "   ")
+
+
+def _from_utf16(text: str, offset: int) -> int:
+    """The character at an offset that counts the units of UTF-16, as programs in
+    JavaScript and Java do; -1 where there is none."""
+    if offset < 0:
+        return -1
+    units = text[:offset].encode("utf-16-le", "surrogatepass")[: 2 * offset]
+    try:
+        return len(units.decode("utf-16-le", "surrogatepass"))
+    except UnicodeDecodeError:
+        return -1

@@ -1,0 +1,98 @@
+"""brat's standoff: a text in `NAME.txt`, its annotation in `NAME.ann`.
+
+    T1<tab>Organization 0 43<tab>International Business Machines Corporation
+    T2<tab>Location 0 5;16 23<tab>North America
+
+Offsets count characters, ends are exclusive. The second line is discontinuous.
+"""
+
+from pathlib import Path
+from typing import Iterator, List, Tuple
+
+from .head import Head
+from .record import LineError, Mention, Record
+from .source import Source
+from .tally import Tally
+
+# Relations, events, attributes, notes, normalisations and equivalences.
+OTHER = "REAMN*#"
+
+
+def read_brat(path: Path, tally: Tally) -> Iterator[Record]:
+    """Read the document of a text or of its annotation. Arguments as for
+    `read_corpus`."""
+    text_path, ann_path = path.with_suffix(".txt"), path.with_suffix(".ann")
+    # Line ends are characters too, so they stay as they are.
+    with Source(text_path, tally.advance) as source, source.open() as file:
+        text = file.read().removeprefix(b"\xef\xbb\xbf").decode("utf8")
+    name = str(path.with_suffix(""))
+    record = Record(ann_path, 1, None, text=text, unit="characters", doc=name)
+    if ann_path.exists():
+        with Source(ann_path, tally.advance) as source:
+            mentions, record.others = _mentions(source)
+            record.mentions = [_joined(mention, text) for mention in mentions]
+    yield _with_fitting_line_ends(record)
+
+
+def is_brat(head: Head) -> bool:
+    """Whether a file is of this format."""
+    return head.path.suffix in (".txt", ".ann") and all(
+        head.path.with_suffix(suffix).exists() for suffix in (".txt", ".ann")
+    )
+
+
+def _mentions(source: Source) -> Tuple[List[Mention], int]:
+    """The mentions of a file, and how many other annotations it has."""
+    mentions = []
+    n_others = 0
+    for line in source.lines():
+        if line[:1] == "T":
+            mentions.append(_mention(line))
+        elif line.strip() and line[0] not in OTHER:
+            raise LineError(f"this is no annotation of brat: {line!r:.80}")
+        elif line.strip():
+            n_others += 1
+    return mentions, n_others
+
+
+def _mention(line: str) -> Mention:
+    cells = line.split("\t", 2)
+    label, _, places = cells[1].partition(" ") if len(cells) == 3 else ("", "", "")
+    fragments = []
+    for place in places.split(";"):
+        offsets = place.split(" ")
+        if len(offsets) != 2 or not all(o.isdecimal() and o.isascii() for o in offsets):
+            raise LineError(
+                f"an entity must be 'T1<tab>Label 0 5<tab>text', not {line!r:.80}"
+            )
+        fragments.append((int(offsets[0]), int(offsets[1])))
+    fragments.sort()
+    start, end = fragments[0][0], fragments[-1][1]
+    return Mention(start, end, label, cells[2], fragments)
+
+
+def _joined(mention: Mention, text: str) -> Mention:
+    """brat cuts a mention at the end of a line: with nothing but white space
+    between its fragments it is continuous."""
+    gaps = zip(mention.fragments, mention.fragments[1:])
+    if all(
+        end <= start and not text[end:start].strip() for (_, end), (start, _) in gaps
+    ):
+        mention.fragments = []
+    return mention
+
+
+def _with_fitting_line_ends(record: Record) -> Record:
+    """Offsets may count a line end of two characters as one: where more surfaces
+    are found in the text with plain line ends, that is the text."""
+    assert record.text is not None
+    if "\r\n" not in record.text or not record.mentions:
+        return record
+    plain = record.text.replace("\r\n", "\n")
+    if _found(plain, record.mentions) > _found(record.text, record.mentions):
+        record.text = plain
+    return record
+
+
+def _found(text: str, mentions: List[Mention]) -> int:
+    return sum(text[m.start : m.end] == m.surface for m in mentions)

@@ -1,0 +1,56 @@
+"""CLUENER's JSONL: a text, and for each label its names with their characters,
+ends inclusive.
+
+    {"text": "...", "label": {"name": {"NAME": [[9, 11]]}}}
+"""
+
+from pathlib import Path
+from typing import Any, Iterator, List, Optional
+
+from .fields import a_string, an_object, is_offset
+from .head import Head
+from .record import LineError, Mention, Record
+from .source import Source
+from .tally import Tally
+
+
+def read_cluener(path: Path, tally: Tally) -> Iterator[Record]:
+    """Read a file, line by line. Arguments as for `read_corpus`."""
+    with Source(path, tally.advance) as source:
+        for row in source.json_values():
+            row = an_object(row)
+            text = a_string(row, "text")
+            yield Record(
+                path,
+                source.line,
+                _mentions(row.get("label")),
+                text=text,
+                unit="characters",
+                inclusive=True,
+            )
+
+
+def is_cluener(head: Head) -> bool:
+    """Whether a file is of this format."""
+    return head.has_rows(
+        lambda row: (
+            isinstance(row.get("text"), str) and isinstance(row.get("label", {}), dict)
+        )
+    ) and any("label" in row for row in head.rows)
+
+
+def _mentions(labels: Any) -> Optional[List[Mention]]:
+    if labels is None:
+        return None
+    mentions = []
+    for label, surfaces in an_object(labels).items():
+        for surface, places in an_object(surfaces).items():
+            for place in places if isinstance(places, list) else [places]:
+                if not (
+                    isinstance(place, list)
+                    and len(place) == 2
+                    and all(is_offset(offset) for offset in place)
+                ):
+                    raise LineError(f"a span must be [start, end], not {place!r:.80}")
+                mentions.append(Mention(place[0], place[1], label, surface))
+    return mentions

@@ -1,0 +1,53 @@
+"""CMeEE's JSON: an array of texts with entities at characters, ends inclusive.
+
+[{"text": "...", "entities": [
+    {"start_idx": 3, "end_idx": 9, "type": "dis", "entity": "..."}]}]
+"""
+
+from pathlib import Path
+from typing import Any, Iterator
+
+from .fields import a_list, a_string, an_object, an_offset
+from .head import Head
+from .record import Mention, Record
+from .source import Source
+from .tally import Tally
+
+
+def read_cmeee(path: Path, tally: Tally) -> Iterator[Record]:
+    """Read a file, text by text. Arguments as for `read_corpus`."""
+    with Source(path, tally.advance) as source:
+        for row in source.json_values():
+            row = an_object(row)
+            entities = None
+            if row.get("entities") is not None:
+                entities = [_mention(an_object(e)) for e in a_list(row, "entities")]
+            yield Record(
+                path,
+                source.line,
+                entities,
+                text=a_string(row, "text"),
+                unit="characters",
+                inclusive=True,
+            )
+
+
+def is_cmeee(head: Head) -> bool:
+    """Whether a file is of this format."""
+    return head.has_rows(
+        lambda row: (
+            isinstance(row.get("text"), str)
+            and isinstance(row.get("entities", []), list)
+            and all(
+                isinstance(entity, dict) and "start_idx" in entity
+                for entity in row.get("entities", [])
+            )
+            and not {"label", "labels", "relations"} & row.keys()
+        )
+    ) and any("entities" in row for row in head.rows)
+
+
+def _mention(entity: Any) -> Mention:
+    surface = a_string(entity, "entity") if "entity" in entity else None
+    start, end = an_offset(entity, "start_idx"), an_offset(entity, "end_idx")
+    return Mention(start, end, a_string(entity, "type"), surface)

@@ -1,0 +1,218 @@
+"""A whole corpus to `.spacy` files: all of its parts or nothing."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+
+from ..errors import Errors
+from .build import Builder
+from .docbin import (
+    SPAN_ATTRS,
+    DocWriter,
+    Written,
+    all_attrs,
+    check_free,
+    copy_docs,
+    move,
+)
+from .formats import FORMATS, find_format, read_corpus
+from .language import LanguageTools
+from .parts import PARTS, REPORT, Parts, find_parts, split_records
+from .record import Record
+from .tally import Tally
+from .windows import Cutter
+
+
+@dataclass
+class Options:
+    """How to convert.
+
+    format (Optional[str]): A key of FORMATS; None: found for each file.
+    lang (Optional[str]): Language code; None: that of the format, else "en".
+    spans_key (str): Key of doc.spans.
+    ents (bool): Whether to fill doc.ents too, with the outermost spans.
+    sentences (bool): Whether to cut documents into sentences.
+    max_tokens (Optional[int]): Most tokens of a document.
+    align (str): For offsets inside tokens: "strict", "expand" or "contract".
+    fragments (str): For discontinuous spans: "drop", "cover" or "parts".
+    split (Optional[Sequence[float]]): Shares of train, dev and test of a corpus
+        without parts.
+    seed (int): For the split.
+    """
+
+    format: Optional[str] = None
+    lang: Optional[str] = None
+    spans_key: str = "sc"
+    ents: bool = False
+    sentences: bool = False
+    max_tokens: Optional[int] = None
+    align: str = "strict"
+    fragments: str = "drop"
+    split: Optional[Sequence[float]] = None
+    seed: int = 0
+
+
+class Conversion:
+    """A corpus that is to be converted.
+
+    source (Path): A file or a folder.
+    target (Path): A `.spacy` file, or a folder for one a part.
+    options (Options): How.
+    RAISES (FileNotFoundError, ValueError): If source, target and options do not go
+        together.
+    RAISES (CorpusError): If a file is of no known format.
+    """
+
+    def __init__(self, source: Path, target: Path, options: Options) -> None:
+        self.options = options
+        self.parts: Parts = find_parts(source)
+        files = self.parts.files
+        if options.split is not None and files.keys() != {""}:
+            raise ValueError(Errors.E016.format(path=source, parts=", ".join(files)))
+        if "train" not in files and "" not in files:
+            raise FileNotFoundError(Errors.E010.format(name="train", path=source))
+        self.formats = {
+            path: options.format or find_format(path)
+            for path in chain.from_iterable(files.values())
+        }
+        found = [FORMATS[kind].lang for kind in self.formats.values() if kind]
+        langs = {lang for lang in found if lang}
+        self.lang = options.lang or (langs.pop() if len(langs) == 1 else "en")
+        self.names = self._names(source, target)
+        self.folder = target.parent if target.suffix == ".spacy" else target
+        self.report = (
+            target.with_suffix(f".{REPORT}")
+            if target.suffix == ".spacy"
+            else target / REPORT
+        )
+        # The part that stands in for a missing test part.
+        missing = "dev" in files and "test" not in files
+        self.copied = "dev" if missing else None
+        self.lacks_dev = "train" in files and "dev" not in files
+
+    def _names(self, source: Path, target: Path) -> Dict[str, str]:
+        """File name of each part."""
+        files = self.parts.files
+        several = self.options.split is not None or "" not in files
+        if target.suffix == ".spacy":
+            if several:
+                raise ValueError(Errors.E017.format(path=target))
+            return {"": target.name}
+        if several:
+            wanted = PARTS[: len(self.options.split)] if self.options.split else files
+            return {part: f"{part}.spacy" for part in wanted}
+        return {"": f"{source.resolve().name.split('.')[0] or 'corpus'}.spacy"}
+
+    @property
+    def n_bytes(self) -> int:
+        """How much there is to read."""
+        files = list(chain.from_iterable(self.parts.files.values()))
+        times = 2 if self.options.split is not None else 1
+        return times * sum(path.stat().st_size for path in files if path.exists())
+
+    def run(self, advance: Any = None) -> "Converted":
+        """Convert.
+
+        advance (Optional[Callable]): Called with numbers of bytes as they are read.
+        RAISES (CorpusError): For the first line that cannot be read; then nothing
+            is written.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=self.folder, prefix=".") as name:
+            folder = Path(name)
+            tally = Tally(folder / REPORT, advance)
+            try:
+                written = self._write(folder, tally)
+            finally:
+                tally.close()
+            names = list(self.names.values())
+            if self.copied is not None:
+                copy_docs(folder / self.names[self.copied], folder / "test.spacy")
+                names.append("test.spacy")
+                written["test"] = written[self.copied]
+            for file_name in names:
+                check_free(self.folder / file_name)
+            for file_name in names:
+                move(folder / file_name, self.folder / file_name)
+            self.report.unlink(missing_ok=True)
+            if tally.listed:
+                move(folder / REPORT, self.report)
+        return Converted(written, tally)
+
+    def _write(self, folder: Path, tally: Tally) -> Dict[str, Written]:
+        options = self.options
+        tools = LanguageTools(self.lang)
+        builder = Builder(
+            tools, options.spans_key, options.align, options.fragments, tally
+        )
+        cutter = Cutter(options.sentences, options.max_tokens)
+        # What comes from spaCy's own format may have more than spans.
+        whole = "spacy" in self.formats.values()
+        with ExitStack() as stack:
+            writers = {
+                part: stack.enter_context(
+                    DocWriter(
+                        folder / name,
+                        spans_key=options.spans_key,
+                        ents=options.ents,
+                        attrs=all_attrs() if whole else SPAN_ATTRS,
+                    )
+                )
+                for part, name in self.names.items()
+            }
+            for part, record in self._dealt_records(tally, tools):
+                for doc in cutter.pieces(builder(record)):
+                    if options.max_tokens and len(doc) > options.max_tokens:
+                        tally.add("longer than a window", record, tokens=len(doc))
+                    writers[part].add(doc)
+        return {part: writer.written for part, writer in writers.items()}
+
+    def _dealt_records(
+        self, tally: Tally, tools: LanguageTools
+    ) -> Iterator[Tuple[str, Record]]:
+        """All records, each with its part."""
+        if self.options.split is None:
+            for part, files in self.parts.files.items():
+                for record in self._records(files, tally, tools):
+                    yield part, record
+            return
+        names = list(self.names)
+        files = self.parts.files[""]
+        # What the first reading finds, the second finds too.
+        uncounted = Tally(None, tally.advance)
+        records = self._records(files, uncounted, tools)
+        dealt = split_records(records, self.options.split, self.options.seed)
+        for place, record in zip(dealt, self._records(files, tally, tools)):
+            yield names[place], record
+
+    def _records(
+        self, files: List[Path], tally: Tally, tools: LanguageTools
+    ) -> Iterator[Record]:
+        for path in files:
+            kind = self.formats[path]
+            more: Dict[str, Any] = {}
+            if kind == "spacy":
+                more = {"spans_key": self.options.spans_key, "vocab": tools.vocab}
+            if kind is None:
+                tally.add("file without documents", Record(path, 1, None))
+                continue
+            for record in read_corpus(path, tally, kind, **more):
+                if record.doc is None and len(files) > 1:
+                    # LitBank has a file a novel, and does not name them otherwise.
+                    record.doc = str(path)
+                yield record
+
+
+@dataclass
+class Converted:
+    """What came of a conversion.
+
+    written (Dict[str, Written]): What each part holds.
+    tally (Tally): What was dropped or changed.
+    """
+
+    written: Dict[str, Written]
+    tally: Tally

@@ -1,0 +1,60 @@
+"""Fields of JSON objects, checked."""
+
+from typing import Any, List, TypeGuard, cast
+
+from .record import LineError
+
+
+def is_strings(value: Any) -> TypeGuard[List[str]]:
+    """Whether a value is a list of strings."""
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def is_offset(value: Any) -> TypeGuard[int]:
+    """Whether a value is an integer. True and False are none."""
+    return type(value) is int
+
+
+def an_object(value: Any) -> Any:
+    """A JSON object, or an error."""
+    if not isinstance(value, dict):
+        raise LineError(f"a JSON object is needed, not {value!r:.80}")
+    return value
+
+
+def a_list(row: Any, key: str) -> List[Any]:
+    """A list at a key of an object, or an error."""
+    value = row.get(key)
+    if not isinstance(value, list):
+        raise LineError(f"{key!r} must be a list, not {value!r:.80}")
+    return value
+
+
+def a_string(row: Any, key: str) -> str:
+    """A string at a key of an object, or an error."""
+    value = row.get(key)
+    if not isinstance(value, str):
+        raise LineError(f"{key!r} must be a string, not {value!r:.80}")
+    return value
+
+
+def an_offset(row: Any, key: str) -> int:
+    """An integer at a key of an object, or an error."""
+    value = row.get(key)
+    if not is_offset(value):
+        raise LineError(f"{key!r} must be an integer, not {value!r:.80}")
+    return value
+
+
+def count_of(row: Any, *keys: str) -> int:
+    """How many entries the lists at keys of an object hold, if it has any."""
+    lists = (row.get(key) for key in keys)
+    return sum(len(found) for found in lists if isinstance(found, list))
+
+
+def strings(row: Any, key: str) -> List[str]:
+    """A list of strings that are not empty at a key of an object, or an error."""
+    value = row.get(key)
+    if not is_strings(value) or not all(value):
+        raise LineError(f"{key!r} must be a list of strings, not {value!r:.80}")
+    return cast(List[str], value)

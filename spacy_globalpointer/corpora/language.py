@@ -1,0 +1,60 @@
+"""A language's vocabulary and tokenizer."""
+
+import re
+from functools import cached_property
+from types import SimpleNamespace
+from typing import Callable
+
+from spacy import util
+from spacy.language import create_tokenizer
+from spacy.tokenizer import Tokenizer
+from spacy.tokens import Doc
+from spacy.vocab import Vocab, create_vocab
+
+from .record import LineError
+
+# spaCy's rules take quadratic time on signs without white space between them.
+LONGEST_RUN = 10_000
+_RUN = re.compile(rf"\S{{{LONGEST_RUN}}}")
+
+
+class LanguageTools:
+    """What is needed of a language to make documents. A whole pipeline would import
+    every component that is installed, transformers too: 100 MB.
+
+    lang (str): Language code.
+    RAISES (ImportError): If spaCy has no such language, or its tokenizer needs a
+        package that is missing.
+    """
+
+    def __init__(self, lang: str) -> None:
+        self.lang = lang
+        language = util.get_lang_class(lang)
+        self.vocab: Vocab = create_vocab(lang, language.Defaults)
+
+    @cached_property
+    def _tokenizer(self) -> Callable[[str], Doc]:
+        language = util.get_lang_class(self.lang)
+        config = {"tokenizer": language.default_config["nlp"]["tokenizer"]}
+        make: Callable[..., Callable[[str], Doc]]
+        make = util.registry.resolve(config)["tokenizer"]
+        return make(
+            SimpleNamespace(
+                vocab=self.vocab, Defaults=language.Defaults, lang=self.lang
+            )
+        )
+
+    def make_doc(self, text: str) -> Doc:
+        """Tokenise a text.
+
+        RAISES (LineError): If it cannot be done in reasonable time.
+        """
+        if isinstance(self._tokenizer, Tokenizer) and _RUN.search(text):
+            raise LineError(
+                f"there are {LONGEST_RUN:,} characters without white space, too many "
+                f"for the tokenizer of {self.lang!r}; is this the right language?"
+            )
+        return self._tokenizer(text)
+
+
+assert create_tokenizer  # registers the tokenizer of most languages

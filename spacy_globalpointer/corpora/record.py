@@ -1,0 +1,72 @@
+"""What readers give: a document or sentence as its file has it, not yet a Doc."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import List, Optional, Tuple
+
+from spacy.tokens import Doc
+
+from ..errors import Errors
+
+
+class CorpusError(ValueError):
+    """A file that cannot be read; says which, which line, and why."""
+
+    @classmethod
+    def at(cls, path: Path, line: int, reason: object) -> "CorpusError":
+        return cls(Errors.E009.format(path=path, line=line, reason=reason))
+
+
+class LineError(ValueError):
+    """What is wrong with a line. `Source` adds which line of which file."""
+
+
+@dataclass
+class Mention:
+    """A span as it is given.
+
+    start, end (int): Offsets, in the unit that the record names.
+    label (str): The label.
+    surface (Optional[str]): The string that the source gives for it.
+    fragments (List[Tuple[int, int]]): The parts of a discontinuous mention, ends
+        exclusive, in the order of the text; empty for any other.
+    """
+
+    start: int
+    end: int
+    label: str
+    surface: Optional[str] = None
+    fragments: List[Tuple[int, int]] = field(default_factory=list)
+
+
+@dataclass
+class Record:
+    """A document or a sentence.
+
+    path (Path): The file.
+    line (int): The line on which it begins.
+    mentions (Optional[List[Mention]]): None: there is no annotation, which is not
+        the same as annotation that found nothing.
+    text (Optional[str]): The text.
+    tokens (Optional[List[str]]): The tokens, where the source has them.
+    unit (str): What offsets count, "tokens" or "characters".
+    inclusive (bool): Whether the format says that `end` is the last unit itself.
+        Where a mention has its surface, that decides.
+    sent_starts (Optional[List[int]]): The tokens at which sentences begin.
+    doc (Optional[str]): The document to which it belongs.
+    others (int): Annotation that is no span, such as relations and events.
+    made (Optional[Doc]): The document itself, from spaCy's own format; mentions
+        count its tokens.
+    """
+
+    path: Path
+    line: int
+    mentions: Optional[List[Mention]]
+    text: Optional[str] = None
+    tokens: Optional[List[str]] = None
+    unit: str = "tokens"
+    inclusive: bool = False
+    sent_starts: Optional[List[int]] = None
+    doc: Optional[str] = None
+    others: int = 0
+    made: Optional[Doc] = None

@@ -1,0 +1,226 @@
+"""Files as streams of lines or of JSON values, with the place in them."""
+
+import codecs
+import gzip
+import io
+import json
+import zlib
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Callable, Iterator, Optional, Type, cast
+
+from .record import CorpusError
+
+GZIP = b"\x1f\x8b"
+CHUNK = 1 << 16
+# JSON that is not finished fails at its end: no sign of it is longer than this.
+LONGEST_SIGN = 16
+BLANK = " \t\r\n"
+
+
+class Source:
+    """A file of text, packed or not, that is being read. As a context it names
+    file and line in the errors that arise inside.
+
+    path (Path): The file.
+    advance (Optional[Callable]): Called with the number of bytes of the file that
+        were read now.
+    """
+
+    def __init__(
+        self, path: Path, advance: Optional[Callable[[int], Any]] = None
+    ) -> None:
+        self.path = path
+        self.line = 1
+        self._advance = advance
+
+    def __enter__(self) -> "Source":
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        reason = reason_of(error)
+        if reason is not None:
+            raise CorpusError.at(self.path, self.line, reason) from None
+
+    @contextmanager
+    def open(self) -> Iterator[BinaryIO]:
+        """The bytes of the file, unpacked."""
+        with io.BufferedReader(_Counted(self.path, self._advance), CHUNK) as raw:
+            if self.path.suffix == ".gz" or raw.peek(2)[:2] == GZIP:
+                with gzip.GzipFile(fileobj=raw) as unpacked:
+                    yield cast(BinaryIO, unpacked)
+            else:
+                yield cast(BinaryIO, raw)
+
+    def lines(self) -> Iterator[str]:
+        """The lines, without their ends; `line` is the number of the last one."""
+        self.line = 1
+        with self.open() as file:
+            for content in file:
+                yield _decode(content, first=self.line == 1).rstrip("\r\n")
+                self.line += 1
+
+    def json_lines(self) -> Iterator[Any]:
+        """The value of each line that is not blank."""
+        for line in self.lines():
+            if line.strip(BLANK):
+                yield json.loads(line)
+
+    def json_values(self) -> Iterator[Any]:
+        """The elements of an array, or values one behind the other, on a line
+        each or not. Only one of them is in memory."""
+        values = _Values(self._chunks())
+        while values.skip_blank():
+            self.line = values.line
+            yield values.next()
+            self.line = values.line
+
+    def _chunks(self) -> Iterator[str]:
+        decoder = codecs.getincrementaldecoder("utf8")()
+        first = True
+        with self.open() as file:
+            while content := file.read(CHUNK):
+                yield decoder.decode(_without_mark(content) if first else content)
+                first = False
+            yield decoder.decode(b"", final=True)
+
+
+def reason_of(error: Optional[BaseException]) -> Optional[str]:
+    """What an error says of a file; None if it is no matter of the file."""
+    if isinstance(error, CorpusError):
+        return None
+    if isinstance(error, json.JSONDecodeError):
+        return f"this is no JSON ({error})"
+    if isinstance(error, UnicodeError):
+        return f"this is no UTF-8 ({error})"
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"the file cannot be read ({error.strerror})"
+    if isinstance(error, (EOFError, OSError, zlib.error)):
+        return f"the file is damaged or truncated ({error})"
+    if isinstance(error, (RecursionError, ValueError)):
+        return str(error)
+    return None
+
+
+class _Counted(io.FileIO):
+    """A file that says how much of it was read."""
+
+    def __init__(self, path: Path, advance: Optional[Callable[[int], Any]]) -> None:
+        super().__init__(path)
+        self._advance = advance
+
+    def readinto(self, buffer: Any) -> int:
+        n = super().readinto(buffer) or 0
+        if self._advance is not None:
+            self._advance(n)
+        return n
+
+
+def _without_mark(content: bytes) -> bytes:
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise ValueError("this is no UTF-8, it begins like UTF-16")
+    return content[3:] if content[:3] == b"\xef\xbb\xbf" else content
+
+
+def _decode(content: bytes, first: bool) -> str:
+    return (_without_mark(content) if first else content).decode("utf8")
+
+
+class _Values:
+    """JSON values read off a stream of text."""
+
+    def __init__(self, chunks: Iterator[str]) -> None:
+        self.line = 1
+        self._chunks = chunks
+        self._text = ""
+        self._place = 0
+        self._decoder = json.JSONDecoder()
+        self._in_array: Optional[bool] = None
+        self._first = True
+
+    def skip_blank(self) -> bool:
+        """Go to the next value. RETURNS (bool): Whether there is one."""
+        sign = self._next_sign()
+        if self._in_array is None:
+            self._in_array = sign == "["
+            if self._in_array:
+                self._step()
+                sign = self._next_sign()
+        if not self._in_array:
+            return sign != ""
+        if sign == "]":
+            self._step()
+            if self._next_sign():
+                raise ValueError("there is something behind the end of the array")
+            return False
+        if not self._first:
+            if sign != ",":
+                raise ValueError(
+                    f"',' or ']' is needed, not {sign!r}" if sign else _CUT
+                )
+            self._step()
+            sign = self._next_sign()
+        if not sign:
+            raise ValueError(_CUT)
+        return True
+
+    def next(self) -> Any:
+        self._first = False
+        wanted = CHUNK
+        while True:
+            try:
+                value, end = self._decoder.raw_decode(self._text, self._place)
+            except json.JSONDecodeError as error:
+                unfinished = error.msg.startswith("Unterminated string")
+                if not unfinished and error.pos < len(self._text) - LONGEST_SIGN:
+                    raise
+                if not self._read(wanted):
+                    raise
+                # Twice as much each time, so that long values take linear time.
+                wanted *= 2
+                continue
+            # A number may go on in the next chunk.
+            if end == len(self._text) and self._read(CHUNK):
+                continue
+            self._step(end - self._place)
+            return value
+
+    def _next_sign(self) -> str:
+        while True:
+            rest = self._text[self._place : self._place + CHUNK]
+            kept = rest.lstrip(BLANK)
+            self._step(len(rest) - len(kept))
+            if kept:
+                return kept[0]
+            if not self._read(1):
+                return ""
+
+    def _step(self, n: int = 1) -> None:
+        self.line += self._text.count("\n", self._place, self._place + n)
+        self._place += n
+        if self._place > CHUNK:
+            self._text = self._text[self._place :]
+            self._place = 0
+
+    def _read(self, n: int) -> bool:
+        """Read at least so many characters more, if there are any."""
+        pieces = [self._text[self._place :]]
+        size = 0
+        for chunk in self._chunks:
+            pieces.append(chunk)
+            size += len(chunk)
+            if size >= n:
+                break
+        if not size:
+            return False
+        self._text, self._place = "".join(pieces), 0
+        return True
+
+
+_CUT = "the array has no end"

@@ -1,0 +1,69 @@
+"""The JSON that spaCy trained on before version 3, which `spacy convert` reads and
+writes.
+
+    [{"id": 0, "paragraphs": [{"raw": "Apple rose.", "sentences": [{"tokens": [
+        {"id": 0, "orth": "Apple", "ner": "U-ORG"}, ...]}]}]}]
+
+Entities stand as tags of tokens, so they are flat.
+"""
+
+from pathlib import Path
+from typing import Any, Iterator, List, Optional
+
+from .columns import TAG, tags_to_spans
+from .fields import a_list, a_string, an_object
+from .head import Head
+from .record import LineError, Mention, Record
+from .source import Source
+from .tally import Tally
+
+
+def read_spacy_json(path: Path, tally: Tally) -> Iterator[Record]:
+    """Read a file, paragraph by paragraph. Arguments as for `read_corpus`."""
+    with Source(path, tally.advance) as source:
+        for number, row in enumerate(source.json_values()):
+            row = an_object(row)
+            for paragraph in a_list(row, "paragraphs"):
+                record = _to_record(an_object(paragraph), source, tally)
+                record.doc = f"{path}:{row.get('id', number)}"
+                yield record
+
+
+def is_spacy_json(head: Head) -> bool:
+    """Whether a file is of this format."""
+    return head.has_rows(lambda row: isinstance(row.get("paragraphs"), list))
+
+
+def _to_record(paragraph: Any, source: Source, tally: Tally) -> Record:
+    tokens: List[str] = []
+    tags: List[Optional[str]] = []
+    starts: List[int] = []
+    for sentence in map(an_object, a_list(paragraph, "sentences")):
+        starts.append(len(tokens))
+        for token in map(an_object, a_list(sentence, "tokens")):
+            tokens.append(a_string(token, "orth"))
+            tag = token.get("ner")
+            # "-" is a token whose entity status is unknown.
+            tags.append(None if tag in (None, "-") else _tag(tag))
+    text = paragraph.get("raw")
+    if text is not None and not isinstance(text, str):
+        raise LineError(f"'raw' must be a string, not {text!r:.80}")
+    record = Record(
+        source.path,
+        source.line,
+        None,
+        text=text,
+        tokens=tokens,
+        sent_starts=[start for start in starts if start < len(tokens)],
+    )
+    if any(tag is not None for tag in tags):
+        spans, n_begun = tags_to_spans([tag or "O" for tag in tags])
+        record.mentions = [Mention(*span) for span in spans]
+        tally.add("continues nothing, read as a beginning", record, n=n_begun)
+    return record
+
+
+def _tag(value: Any) -> str:
+    if not isinstance(value, str) or not TAG.fullmatch(value):
+        raise LineError(f"'ner' must be a tag such as 'B-ORG', not {value!r:.80}")
+    return value

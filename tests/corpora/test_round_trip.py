@@ -1,0 +1,384 @@
+"""Random documents with random spans survive writing and reading, in every format
+that can hold them, and so do real corpora."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import srsly
+from corpus_files import KEY, TOOLS, read
+from hypothesis import given
+from hypothesis import strategies as st
+from pipelines import found
+from spacy.tokens import Doc, DocBin, Span
+from util import few_examples
+
+from spacy_globalpointer.corpora import Conversion, Options, find_format
+from spacy_globalpointer.corpora.statistics import crossing, depth, identical, nested
+from spacy_globalpointer.corpora.table import SpanTable
+
+DATA = os.environ.get("GLOBALPOINTER_DATA")
+
+WORD = st.text("abcABC019é银🙂ßﷺ#-.'\"\\|_", min_size=1, max_size=6).filter(
+    lambda word: word not in ("-DOCSTART-",)
+)
+LABEL = st.sampled_from(["PER", "LOC", "B-x", "Ä b", "a=b", "🙂"])
+
+
+@st.composite
+def documents(draw, flat=False, label=LABEL, min_words=1):
+    """Tokens and spans (start, end, label), each once."""
+    words = draw(st.lists(WORD, min_size=min_words, max_size=12))
+    place = st.tuples(st.integers(0, len(words)), st.integers(0, len(words)))
+    spans = {}
+    taken = set()
+    for place_, name in draw(st.lists(st.tuples(place, label), max_size=8)):
+        start, end = sorted(place_)
+        if start == end or (flat and taken & {*range(start, end)}):
+            continue
+        spans[start, end, name] = None
+        taken |= {*range(start, end)}
+    return words, list(spans)
+
+
+def characters(words, spans):
+    """Text and offsets of spans, words a space apart."""
+    starts = [0]
+    for word in words:
+        starts.append(starts[-1] + len(word) + 1)
+    text = " ".join(words)
+    return text, [(starts[s], starts[e] - 1, label) for s, e, label in spans]
+
+
+def one_layer(words, spans):
+    tags = ["O"] * len(words)
+    for start, end, label in spans:
+        tags[start:end] = [f"B-{label}", *[f"I-{label}"] * (end - start - 1)]
+    return tags
+
+
+# Writers: (words, spans) of each document to the text of a file.
+
+
+def as_jsonl(docs):
+    return rows({"tokens": words, "spans": spans} for words, spans in docs)
+
+
+def as_jsonl_with_text(docs):
+    return rows(
+        {"tokens": words, "spans": spans, "text": " ".join(words)}
+        for words, spans in docs
+    )
+
+
+def rows(objects, ascii=False):
+    return "".join(json.dumps(row, ensure_ascii=ascii) + "\n" for row in objects)
+
+
+def as_prodigy(docs):
+    objects = []
+    for words, spans in docs:
+        text, offsets = characters(words, spans)
+        _, places = characters(words, [(i, i + 1, "") for i in range(len(words))])
+        tokens = [
+            {"text": word, "start": start, "end": end, "id": i}
+            for i, (word, (start, end, _)) in enumerate(zip(words, places))
+        ]
+        entities = [{"start": s, "end": e, "label": label} for s, e, label in offsets]
+        row = {"text": text, "tokens": tokens, "spans": entities}
+        objects.append({**row, "answer": "accept"})
+    return rows(objects, ascii=True)
+
+
+def as_doccano(docs):
+    return rows(
+        {"text": text, "label": spans}
+        for text, spans in (characters(*doc) for doc in docs)
+    )
+
+
+def as_label_studio(docs):
+    tasks = []
+    for text, spans in (characters(*doc) for doc in docs):
+        results = [
+            {
+                "type": "labels",
+                "value": {"start": s, "end": e, "text": text[s:e], "labels": [label]},
+            }
+            for s, e, label in spans
+        ]
+        tasks.append({"data": {"text": text}, "annotations": [{"result": results}]})
+    return json.dumps(tasks, indent=1)
+
+
+def as_cmeee(docs):
+    return json.dumps(
+        [
+            {
+                "text": text,
+                "entities": [
+                    {"start_idx": s, "end_idx": e - 1, "type": x, "entity": text[s:e]}
+                    for s, e, x in spans
+                ],
+            }
+            for text, spans in (characters(*doc) for doc in docs)
+        ]
+    )
+
+
+def as_cluener(docs):
+    objects = []
+    for text, spans in (characters(*doc) for doc in docs):
+        labels = {}
+        for s, e, label in spans:
+            labels.setdefault(label, {}).setdefault(text[s:e], []).append([s, e - 1])
+        objects.append({"text": text, "label": labels})
+    return rows(objects)
+
+
+def as_pubtator(docs):
+    blocks = []
+    for i, (text, spans) in enumerate(characters(*doc) for doc in docs):
+        lines = [f"{i}\t{s}\t{e}\t{text[s:e]}\t{label}\tD0" for s, e, label in spans]
+        blocks.append("\n".join([f"{i}|t|{text}", f"{i}|a|", *lines]))
+    return "\n\n".join(blocks) + "\n\n"
+
+
+def as_spert(docs):
+    return json.dumps(
+        [
+            {
+                "tokens": words,
+                "entities": [{"start": s, "end": e, "type": x} for s, e, x in spans],
+            }
+            for words, spans in docs
+        ]
+    )
+
+
+def as_dygie(docs):
+    return rows(
+        {
+            "doc_key": str(i),
+            "sentences": [words],
+            "ner": [[[s, e - 1, label] for s, e, label in spans]],
+        }
+        for i, (words, spans) in enumerate(docs)
+    )
+
+
+def as_layers(docs):
+    """A column a span, as many as the fullest document needs."""
+    n = max(1, *(len(spans) for _, spans in docs))
+    blocks = []
+    for words, spans in docs:
+        layers = [one_layer(words, [span]) for span in spans]
+        layers += [["O"] * len(words)] * (n - len(layers))
+        blocks.append("\n".join("\t".join(row) for row in zip(words, *layers)))
+    return "\n\n".join(blocks)
+
+
+def as_columns(docs):
+    return "\n\n".join(
+        "\n".join(map(" ".join, zip(words, one_layer(words, spans))))
+        for words, spans in docs
+    )
+
+
+def as_spacy_json(docs):
+    return json.dumps(
+        [
+            {
+                "id": i,
+                "paragraphs": [
+                    {
+                        "sentences": [
+                            {
+                                "tokens": [
+                                    {"orth": word, "ner": tag}
+                                    for word, tag in zip(words, one_layer(words, spans))
+                                ]
+                            }
+                        ]
+                    }
+                ],
+            }
+            for i, (words, spans) in enumerate(docs)
+        ]
+    )
+
+
+# Those with tokens give the tokens back; the others are compared by characters.
+WITH_TOKENS = {
+    "jsonl": as_jsonl,
+    "prodigy": as_prodigy,
+    "spert": as_spert,
+    "dygie": as_dygie,
+}
+WITH_TEXT = {
+    "jsonl": as_jsonl_with_text,
+    "doccano": as_doccano,
+    "label-studio": as_label_studio,
+    "cmeee": as_cmeee,
+    "cluener": as_cluener,
+    "pubtator": as_pubtator,
+}
+FLAT = {"columns": as_columns, "spacy-json": as_spacy_json}
+corpora = st.lists(documents(), min_size=1, max_size=4)
+# A label that ends with white space would end the line.
+flat_corpora = st.lists(
+    documents(flat=True, label=st.sampled_from(["PER", "L-x", "🙂"])),
+    min_size=1,
+    max_size=4,
+)
+
+
+def tokens_and_spans(doc):
+    return [token.text for token in doc], found(doc, KEY)
+
+
+def same(docs, expected):
+    assert [(words, {*spans}) for words, spans in map(tokens_and_spans, docs)] == [
+        (words, {*spans}) for words, spans in expected
+    ]
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    return tmp_path_factory.mktemp("round") / "a.txt"
+
+
+@pytest.mark.parametrize("name", WITH_TOKENS)
+@few_examples
+@given(corpora)
+def test_tokens_and_spans_survive(path, name, docs):
+    path.write_text(WITH_TOKENS[name](docs), encoding="utf8", newline="")
+    same(read(path, format=name), docs)
+
+
+@pytest.mark.parametrize("name", WITH_TEXT)
+@few_examples
+@given(corpora)
+def test_texts_and_characters_survive(path, name, docs):
+    """By character, so that no token is cut; white space there is part of a token
+    before it."""
+    path.write_text(WITH_TEXT[name](docs), encoding="utf8", newline="")
+    for doc, expected in zip(read(path, format=name, lang="zh"), docs, strict=True):
+        text, spans = characters(*expected)
+        assert doc.text == text + ("\n" if name == "pubtator" else "")
+        group = doc.spans[KEY]
+        assert {(s.start_char, s.end_char, s.label_) for s in group} == {*spans}
+        assert len(group) == len(spans)
+
+
+@few_examples
+@given(st.lists(documents(label=st.sampled_from(["PER", "Ä b"])), min_size=1))
+def test_layers_survive(path, docs):
+    path.write_text(as_layers(docs), encoding="utf8", newline="")
+    same(read(path, format="columns"), docs)
+
+
+@pytest.mark.parametrize("name", FLAT)
+@few_examples
+@given(flat_corpora)
+def test_flat_spans_survive(path, name, docs):
+    path.write_text(FLAT[name](docs), encoding="utf8", newline="")
+    same(read(path, format=name), docs)
+
+
+@few_examples
+@given(documents())
+def test_standoff_survives(path, doc):
+    text, spans = characters(*doc)
+    lines = [
+        f"T{i}\t{label.replace(' ', '_')} {s} {e}\t{text[s:e]}\n"
+        for i, (s, e, label) in enumerate(spans)
+    ]
+    path.write_text(text, encoding="utf8", newline="")
+    path.with_suffix(".ann").write_text("".join(lines), encoding="utf8", newline="")
+    (result,) = read(path, format="brat", lang="zh")
+    path.with_suffix(".ann").unlink()
+    expected = {(s, e, label.replace(" ", "_")) for s, e, label in spans}
+    group = result.spans[KEY]
+    assert {(s.start_char, s.end_char, s.label_) for s in group} == expected
+
+
+@few_examples
+@given(corpora)
+def test_spacy_files_survive(path, docs):
+    doc_bin = DocBin()
+    for words, spans in docs:
+        doc = Doc(TOOLS["xx"].vocab, words=words)
+        doc.spans[KEY] = [Span(doc, s, e, label) for s, e, label in spans]
+        doc_bin.add(doc)
+    doc_bin.to_disk(path)
+    Conversion(path, path.with_suffix(".spacy"), Options(spans_key=KEY)).run()
+    same(
+        DocBin().from_disk(path.with_suffix(".spacy")).get_docs(TOOLS["xx"].vocab), docs
+    )
+
+
+@pytest.mark.parametrize("name", [*WITH_TOKENS, *WITH_TEXT, *FLAT])
+def test_what_the_writers_write_is_found_by_content(path, name):
+    docs = [(["Ann", "of", "York"], [(0, 1, "PER"), (2, 3, "LOC")])] * 3
+    path.write_text({**WITH_TOKENS, **WITH_TEXT, **FLAT}[name](docs), encoding="utf8")
+    assert find_format(path) == name
+
+
+# Real corpora
+
+
+def statistics():
+    """(corpus, part, counts) of each part that stats.jsonl describes."""
+    if DATA is None:
+        return []
+    return [
+        (stats["name"], part, stats[part])
+        for stats in srsly.read_jsonl(Path(DATA) / "stats.jsonl")
+        for part in (sorted({*stats} & {"train", "dev", "test"}) or ["all"])
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    DATA is None, reason="GLOBALPOINTER_DATA names no folder of corpora"
+)
+@pytest.mark.parametrize("name, part, stats", statistics())
+def test_a_real_corpus_round_trips(tmp_path, name, part, stats):
+    """Counts of the published statistics, and word by word and span by span what
+    the file has."""
+    source = Path(DATA) / name / f"{part}.jsonl.gz"
+    lang = {"cluener": "zh", "germeval14": "de", "anercorp": "ar"}.get(name, "en")
+    conversion = Conversion(source, tmp_path / "a.spacy", Options(lang=lang))
+    converted = conversion.run()
+    rows = list(srsly.read_gzip_jsonl(source))
+    table = SpanTable.read(tmp_path / "a.spacy", "sc")
+    words = [table.strings[orth] for orth in table.orths.tolist()]
+    spans = zip(table.starts.tolist(), table.ends.tolist(), table.ids.tolist())
+    # White space that is a token is none of the corpus.
+    written = [word for word in words if not word.isspace()]
+    expected = [word for row in rows for word in row["tokens"] if not word.isspace()]
+    assert written == expected
+    assert [("".join(words[s:e]).split(), table.labels[i]) for s, e, i in spans] == [
+        ("".join(row["tokens"][s:e]).split(), label)
+        for row in rows
+        for s, e, label in row["spans"]
+    ]
+    assert len(table.lengths) == stats["sentences"]
+    assert len(table.starts) == stats["entities"]
+    assert len(table.labels) == stats["types"]
+    assert table.annotated.all()
+    counts = converted.tally.counts
+    assert counts["of a kind that is no span"] == stats.get("relations", 0)
+    del counts["of a kind that is no span"]
+    assert counts.keys() <= {"same offsets as another", "crosses another"}
+    bounds = table.starts, table.ends
+    assert crossing(*bounds).sum() == counts["crosses another"]
+    assert identical(*bounds).sum() == counts["same offsets as another"]
+    assert depth(*bounds) == stats["depth"]
+    if "crossing" in stats:
+        assert crossing(*bounds).sum() == stats["crossing"]
+        assert identical(*bounds).sum() == 2 * stats["same boundary pairs"]
+    overlapping = nested(*bounds) | crossing(*bounds) | identical(*bounds)
+    assert overlapping.sum() == stats["overlapping"]
