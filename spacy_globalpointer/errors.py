@@ -70,6 +70,10 @@ class Errors:
         "Component '{name}' has no thresholds to choose: it predicts the best "
         "sequence of tags as a whole. Name another component with --component."
     )
+    E032 = (
+        "Thresholds can reach a precision ({precision}) or a recall ({recall}), not "
+        "both. Leave one of --precision and --recall out."
+    )
 
 
 class Warnings:
@@ -87,3 +91,4 @@ class Warnings:
         "Some of the candidates under doc.spans['{key}'] in {path} cannot be used. "
         "{report}"
     )
+    W030 = "No thresholds reach a {asked} on {path}; those that come closest are taken."

@@ -13,8 +13,8 @@ from torch import Tensor
 from wasabi import msg
 
 from ..decoding import Spans, overlap_of
-from ..errors import Errors
-from ..evaluation import Candidates, choose_thresholds
+from ..errors import Errors, Warnings
+from ..evaluation import Candidates, Goal, choose_thresholds
 from ..pipeline.gold import DroppedGold, GoldReader, annotation_found
 from ..pipeline.span_recognizer import SpanRecognizer
 from .common import (
@@ -51,16 +51,35 @@ def calibrate_cli(
         help="Number of gold spans at which the threshold of a label stands halfway between the global one and its own best",
         min=0,
     ),
+    precision: Optional[float] = typer.Option(
+        None,
+        "--precision",
+        "-p",
+        help="Choose the highest recall at a precision of at least this, 0 to 1, instead of the highest F1",
+        min=0,
+        max=1,
+    ),
+    recall: Optional[float] = typer.Option(
+        None,
+        "--recall",
+        "-r",
+        help="Choose the highest precision at a recall of at least this, 0 to 1, instead of the highest F1",
+        min=0,
+        max=1,
+    ),
     component: Optional[str] = COMPONENT,
     gpu_id: int = GPU_ID,
 ) -> None:
-    """Choose the thresholds that maximise F1 on held-out data, a global one and one
-    for each label, those of rare labels drawn towards the global one, and write a
-    pipeline that uses them.
+    """Choose the thresholds that maximise F1 on held-out data, or reach a precision
+    or a recall there, a global one and one for each label, those of rare labels drawn
+    towards the global one, and write a pipeline that uses them.
 
     Where no gold span overlaps another, or none crosses another, predictions are
     kept from it too (the setting `overlap`). Nothing is taken that lowers F1.
     """
+    if precision is not None and recall is not None:
+        msg.fail(Errors.E032.format(precision=precision, recall=recall), exits=1)
+    goal = Goal(precision, recall)
     nlp, pipe = load(model, component, gpu_id)
     if not isinstance(pipe, SpanRecognizer):
         msg.fail(Errors.E031.format(name=pipe.name), exits=1)
@@ -73,16 +92,26 @@ def calibrate_cli(
     if not candidates.n_gold.sum():
         found = annotation_found(example.reference for example in examples)
         msg.fail(Errors.E012.format(path=data, key=pipe.key, found=found), exits=1)
-    choices = [before, *_choices(pipe, candidates, before, strength)]
-    f1 = [
-        candidates.f1(numpy.array(pipe.to_scores(choice)), choice["overlap"])
+    choices = [before, *_choices(pipe, candidates, before, strength, goal)]
+    counts = [
+        candidates.count(numpy.array(pipe.to_scores(choice)), choice["overlap"])
         for choice in choices
     ]
-    best = int(numpy.argmax(f1))
+    best = int(numpy.argmax([goal.value(*count) for count in counts]))
+    if goal.value(*counts[best]) < 0:
+        asked = f"precision of {precision}" if recall is None else f"recall of {recall}"
+        msg.warn(Warnings.W030.format(asked=asked, path=data))
     save_with_settings(nlp, pipe.name, choices[best], output)
     _print(pipe, candidates, before, choices[best])
-    msg.info(f"Micro F1 on {data}: {100 * f1[0]:.2f} before, {100 * f1[best]:.2f} now")
+    was, now = (_percentages(*counts[i]) for i in (0, best))
+    msg.info(f"Micro P, R, F1 on {data}: {was} before, {now} now")
     msg.good(f"Wrote {output}")
+
+
+def _percentages(n_right: int, n_predicted: int, n_gold: int) -> str:
+    p, r = n_right / max(n_predicted, 1), n_right / max(n_gold, 1)
+    f1 = 2 * n_right / max(n_predicted + n_gold, 1)
+    return f"{100 * p:.2f}, {100 * r:.2f}, {100 * f1:.2f}"
 
 
 def _candidates(pipe: SpanRecognizer, examples: List[Example]) -> Candidates:
@@ -124,12 +153,19 @@ def _candidates(pipe: SpanRecognizer, examples: List[Example]) -> Candidates:
 
 
 def _choices(
-    pipe: SpanRecognizer, candidates: Candidates, before: Settings, strength: float
+    pipe: SpanRecognizer,
+    candidates: Candidates,
+    before: Settings,
+    strength: float,
+    goal: Goal,
 ) -> List[Settings]:
     """What may be better: a global threshold alone or label thresholds too, with
     `overlap` as it is or as strict as the gold spans."""
     overall, singles = choose_thresholds(
-        candidates, default=pipe.objective.score(0.5), strength=strength
+        candidates,
+        default=pipe.objective.score(0.5),
+        strength=strength,
+        goal=goal,
     )
     probabilities = pipe.objective.probability(Tensor([overall, *singles]))
     first, *rest = [round(p, 6) for p in probabilities.tolist()]

@@ -1,6 +1,6 @@
 """What a trained component does, in numbers."""
 
 from .metrics import span_metrics
-from .thresholds import Candidates, choose_thresholds
+from .thresholds import Candidates, Goal, choose_thresholds
 
-__all__ = ["Candidates", "choose_thresholds", "span_metrics"]
+__all__ = ["Candidates", "Goal", "choose_thresholds", "span_metrics"]

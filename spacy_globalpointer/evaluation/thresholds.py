@@ -1,7 +1,7 @@
-"""Thresholds that maximise F1 on held-out data."""
+"""Thresholds that maximise F1, or reach a precision or a recall, on held-out data."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Tuple
+from typing import Any, Optional, Tuple
 
 import numpy
 from numpy.typing import NDArray
@@ -10,6 +10,38 @@ from ..decoding import Spans, resolve
 
 Floats = NDArray[numpy.floating[Any]]
 Mask = NDArray[numpy.bool_]
+
+
+@dataclass
+class Goal:
+    """What thresholds are chosen for: the highest F1; or, with one of both given, the
+    highest recall at a precision of at least so much, or the highest precision at a
+    recall of at least so much.
+
+    precision (Optional[float]): 0 to 1.
+    recall (Optional[float]): 0 to 1.
+    """
+
+    precision: Optional[float] = None
+    recall: Optional[float] = None
+
+    def value(self, n_right: Any, n_predicted: Any, n_gold: int) -> Any:
+        """How good predictions are; below 0 where what is asked is not reached, and
+        the farther from it the lower.
+
+        n_right, n_predicted (Any): Numbers, or arrays of the same shape.
+        n_gold (int): How many gold spans there are.
+        RETURNS (Any): Of the same shape.
+        """
+        precision = n_right / numpy.maximum(n_predicted, 1)
+        recall = n_right / max(n_gold, 1)
+        if self.precision is not None:
+            reached = precision >= self.precision
+            return numpy.where(reached, recall, precision - self.precision)
+        if self.recall is not None:
+            reached = recall >= self.recall
+            return numpy.where(reached, precision, recall - self.recall)
+        return 2 * n_right / numpy.maximum(n_predicted + n_gold, 1)
 
 
 @dataclass
@@ -31,12 +63,13 @@ class Candidates:
     overlap: str
     flat: str = "best"
 
-    def f1(self, thresholds: Floats, overlap: str) -> float:
-        """Micro F1 of what would be predicted with other thresholds.
+    def count(self, thresholds: Floats, overlap: str) -> Tuple[int, int, int]:
+        """What would be predicted with other thresholds.
 
         thresholds (NDArray): Lowest score (logit) of each label.
             *Shape:* (n_labels,)
         overlap (str): The component's setting.
+        RETURNS (Tuple[int, int, int]): Right spans, predicted spans, gold spans.
         """
         lowest = thresholds[self.spans.labels]
         places = numpy.flatnonzero(self.spans.scores >= lowest)
@@ -44,15 +77,14 @@ class Candidates:
         # `docs` carries the places: nothing else is told of a span in `resolve`.
         kept = replace(self.spans[places], docs=places, margins=margins)
         predicted = resolve(kept, overlap, self.flat).docs
-        total = len(predicted) + self.n_gold.sum()
-        return float(2 * self.right[predicted].sum() / total) if total else 0.0
+        return int(self.right[predicted].sum()), len(predicted), int(self.n_gold.sum())
 
 
 def choose_thresholds(
-    candidates: Candidates, *, default: float, strength: float
+    candidates: Candidates, *, default: float, strength: float, goal: Goal
 ) -> Tuple[float, Floats]:
-    """The global threshold with the highest micro F1, and for each label the one
-    with the highest F1 of that label, drawn towards the global one:
+    """The global threshold that is best for all labels together, and for each label
+    the one that is best for that label, drawn towards the global one:
 
         t_a = (n_a best_a + k t) / (n_a + k)
 
@@ -64,30 +96,33 @@ def choose_thresholds(
     default (float): Threshold where no candidate is right.
     strength (float): k, the number of gold spans at which a label's threshold
         stands halfway.
+    goal (Goal): What is best.
     RETURNS (Tuple[float, NDArray]): The global threshold, and that of each label.
     """
     n_gold = candidates.n_gold
     every = numpy.ones(len(candidates.spans), dtype=bool)
-    overall = _best(candidates, every, int(n_gold.sum()), default)
+    overall = _best(candidates, every, int(n_gold.sum()), default, goal)
     singles = [
-        _best(candidates, candidates.spans.labels == label, n, overall)
+        _best(candidates, candidates.spans.labels == label, n, overall, goal)
         for label, n in enumerate(n_gold.tolist())
     ]
     share = n_gold / numpy.maximum(n_gold + strength, 1)
     return overall, share * numpy.array(singles) + (1 - share) * overall
 
 
-def _best(candidates: Candidates, chosen: Mask, n_gold: int, default: float) -> float:
-    """The threshold with the highest F1 among the chosen candidates, halfway from
-    the last one kept to the first one left out."""
+def _best(
+    candidates: Candidates, chosen: Mask, n_gold: int, default: float, goal: Goal
+) -> float:
+    """The best threshold for the chosen candidates, halfway from the last one kept to
+    the first one left out."""
     scores, right = candidates.spans.scores[chosen], candidates.right[chosen]
     order = numpy.argsort(-scores, kind="stable")
     scores, n_right = scores[order], numpy.cumsum(right[order])
     if not len(order) or not n_right[-1]:
         return default
-    f1 = 2 * n_right / (numpy.arange(1, len(order) + 1) + n_gold)
+    values = goal.value(n_right, numpy.arange(1, len(order) + 1), n_gold)
     # Equal scores can only be kept together.
-    f1[:-1][scores[:-1] == scores[1:]] = 0
-    last = int(f1.argmax())
+    values[:-1][scores[:-1] == scores[1:]] = -numpy.inf
+    last = int(values.argmax())
     left_out = scores[last + 1] if last + 1 < len(order) else candidates.floor
     return float(scores[last] + left_out) / 2

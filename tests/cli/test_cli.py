@@ -259,6 +259,30 @@ def test_calibrate_finds_thresholds_that_recover_f1(folder, tmp_path):
     assert nlp.get_pipe("global_pointer").cfg["threshold"] == 1.0
 
 
+@pytest.mark.parametrize("measure", ["precision", "recall"])
+def test_calibrate_reaches_a_precision_or_a_recall(folder, tmp_path, measure):
+    data = folder / "corpus" / "dev.spacy"
+    options = [f"--{measure}", 0.9]
+    output = run("calibrate", folder / "model", data, tmp_path / "calibrated", *options)
+    assert "closest" not in output
+    run("evaluate", tmp_path / "calibrated", data, "-o", tmp_path / "scores.json")
+    assert srsly.read_json(tmp_path / "scores.json")["micro"][measure[0]] >= 0.9
+
+
+def test_calibrate_says_if_a_recall_cannot_be_reached(folder, tmp_path):
+    """Gold spans longer than all candidates are never found."""
+    nlp = spacy.load(folder / "model")
+    nlp.get_pipe("global_pointer").cfg["max_length"] = 1
+    nlp.to_disk(tmp_path / "short")
+    data = folder / "corpus" / "dev.spacy"
+    output = run("calibrate", tmp_path / "short", data, tmp_path / "c", "-r", 1)
+    assert "No thresholds reach a recall of 1" in output
+    both = ["--precision", 0.9, "--recall", 0.9]
+    output = run("calibrate", tmp_path / "short", data, tmp_path / "d", *both, code=1)
+    assert "not both" in output
+    assert not (tmp_path / "d").exists()
+
+
 def test_calibrate_leaves_thresholds_that_are_best(folder, tmp_path):
     """On the training data the model is right already, so nothing changes."""
     data = folder / "corpus" / "dev.spacy"

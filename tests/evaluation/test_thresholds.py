@@ -4,7 +4,7 @@ import numpy
 import pytest
 
 from spacy_globalpointer.decoding import Spans
-from spacy_globalpointer.evaluation import Candidates, choose_thresholds
+from spacy_globalpointer.evaluation import Candidates, Goal, choose_thresholds
 
 
 def make_candidates(seed, n=40, n_labels=3, missed=5, decimals=1):
@@ -19,6 +19,12 @@ def make_candidates(seed, n=40, n_labels=3, missed=5, decimals=1):
     n_gold = numpy.bincount(labels[right], minlength=n_labels) + missed
     spans = Spans(numpy.zeros(n, dtype=int), starts, ends, labels, scores, scores)
     return Candidates(spans, -5.0, right, n_gold, "any")
+
+
+def choose(candidates, default, strength):
+    return choose_thresholds(
+        candidates, default=default, strength=strength, goal=Goal()
+    )
 
 
 def f1(candidates, chosen, lowest):
@@ -46,7 +52,9 @@ class Chosen:
 @pytest.mark.parametrize("seed", range(20))
 def test_thresholds_are_the_best_of_all(seed):
     candidates = make_candidates(seed)
-    overall, singles = choose_thresholds(candidates, default=0.0, strength=0.0)
+    overall, singles = choose_thresholds(
+        candidates, default=0.0, strength=0.0, goal=Goal()
+    )
     # Thresholds below, between and above all scores.
     every = numpy.arange(-6, 6, 0.05)
     for labels, threshold in [
@@ -58,33 +66,75 @@ def test_thresholds_are_the_best_of_all(seed):
         assert f1(candidates, chosen, threshold) == pytest.approx(best)
 
 
+@pytest.mark.parametrize("wished", [0.3, 0.6, 0.9])
+@pytest.mark.parametrize("measure", ["precision", "recall"])
+@pytest.mark.parametrize("seed", range(5))
+def test_thresholds_that_reach_a_precision_or_a_recall(seed, measure, wished):
+    candidates = make_candidates(seed, n=120, missed=2)
+    goal = Goal(**{measure: wished})
+    overall, singles = choose_thresholds(
+        candidates, default=0.0, strength=0.0, goal=goal
+    )
+
+    def measures(label, lowest):
+        rows = candidates.spans.labels
+        kept = [
+            bool(candidates.right[i])
+            for i in range(len(rows))
+            if label in (None, rows[i]) and candidates.spans.scores[i] >= lowest
+        ]
+        n_gold = candidates.n_gold.sum() if label is None else candidates.n_gold[label]
+        found = {
+            "precision": sum(kept) / max(len(kept), 1),
+            "recall": sum(kept) / n_gold,
+        }
+        own = found.pop(measure)
+        return own, *found.values()
+
+    for label, threshold in [(None, overall), *enumerate(singles)]:
+        every = [measures(label, x) for x in numpy.arange(-6, 6, 0.05)]
+        reached = [other for own, other in every if own >= wished]
+        own, other = measures(label, threshold)
+        if reached and max(reached) > 0:
+            assert own >= wished
+            assert other == pytest.approx(max(reached))
+        else:
+            assert own == pytest.approx(max(own for own, _ in every))
+
+
 def test_thresholds_of_rare_labels_are_drawn_towards_the_global_one():
     candidates = make_candidates(1)
-    overall, singles = choose_thresholds(candidates, default=0.0, strength=0.0)
-    _, drawn = choose_thresholds(candidates, default=0.0, strength=50.0)
+    overall, singles = choose_thresholds(
+        candidates, default=0.0, strength=0.0, goal=Goal()
+    )
+    _, drawn = choose(candidates, 0.0, 50.0)
     for n, single, value in zip(candidates.n_gold.tolist(), singles, drawn):
         assert value == pytest.approx((n * single + 50 * overall) / (n + 50))
-    _, all_drawn = choose_thresholds(candidates, default=0.0, strength=1e9)
+    _, all_drawn = choose(candidates, 0.0, 1e9)
     assert all_drawn == pytest.approx(numpy.full(3, overall), abs=1e-5)
 
 
 def test_a_label_without_right_candidates_has_the_global_threshold():
     candidates = make_candidates(2)
     candidates.right[candidates.spans.labels == 1] = False
-    overall, singles = choose_thresholds(candidates, default=0.0, strength=0.0)
+    overall, singles = choose_thresholds(
+        candidates, default=0.0, strength=0.0, goal=Goal()
+    )
     assert singles[1] == overall
 
 
 def test_nothing_found_keeps_the_default():
     candidates = make_candidates(3, n=0)
-    overall, singles = choose_thresholds(candidates, default=-1.5, strength=100.0)
+    overall, singles = choose_thresholds(
+        candidates, default=-1.5, strength=100.0, goal=Goal()
+    )
     assert overall == -1.5
     assert singles == pytest.approx(numpy.full(3, -1.5))
 
 
 @pytest.mark.parametrize("overlap", ["any", "nested", "flat"])
 @pytest.mark.parametrize("seed", range(10))
-def test_f1_counts_what_the_decoder_would_keep(seed, overlap):
+def test_count_is_of_what_the_decoder_would_keep(seed, overlap):
     candidates = make_candidates(seed, n=8, decimals=9)
     spans = candidates.spans
     thresholds = numpy.array([0.0, 0.3, -0.4])
@@ -100,12 +150,12 @@ def test_f1_counts_what_the_decoder_would_keep(seed, overlap):
     else:
         chosen = kept
     n_right = sum(bool(candidates.right[i]) for i in chosen)
-    expected = 2 * n_right / (len(chosen) + candidates.n_gold.sum())
-    assert candidates.f1(thresholds, overlap) == pytest.approx(expected)
+    counts = n_right, len(chosen), candidates.n_gold.sum()
+    assert candidates.count(thresholds, overlap) == counts
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_f1_of_a_greedy_choice(seed):
+def test_count_of_a_greedy_choice(seed):
     """By score, not by margin."""
     candidates = replace(make_candidates(seed, n=8, decimals=9), flat="greedy")
     spans = candidates.spans
@@ -117,8 +167,8 @@ def test_f1_of_a_greedy_choice(seed):
             tokens.update(range(spans.starts[i], spans.ends[i]))
             chosen.append(i)
     n_right = sum(bool(candidates.right[i]) for i in chosen)
-    expected = 2 * n_right / (len(chosen) + candidates.n_gold.sum())
-    assert candidates.f1(thresholds, "flat") == pytest.approx(expected)
+    counts = n_right, len(chosen), candidates.n_gold.sum()
+    assert candidates.count(thresholds, "flat") == counts
 
 
 def cross(spans, i, j):
