@@ -6,6 +6,7 @@ from typing import Any, Dict, Iterable, List, Optional, Tuple
 import numpy
 import torch
 from numpy.typing import NDArray
+from spacy.attrs import ORTH
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
@@ -89,15 +90,15 @@ class GoldReader:
         n_tokens = len(example.predicted)
         if not self.is_annotated(reference):
             return AlignedGold([], numpy.ones(n_tokens, dtype=bool))
-        if self.source == "ents":
-            gold = list(reference.ents)
-            unknown = reference.to_array("ENT_IOB") == 0
-        else:
-            gold = list(reference.spans[self.spans_key])
-            unknown = numpy.zeros(len(reference), dtype=bool)
         tokens = None if _same_tokens(example) else _AlignedTokens(example)
-        if tokens is not None:
-            unknown = tokens.spread(unknown)
+        unknown = None
+        if self.source == "spans":
+            gold = reference.spans[self.spans_key]
+        else:
+            gold = reference.ents
+            missing = reference.to_array("ENT_IOB") == 0
+            if missing.any():
+                unknown = tokens.spread(missing) if tokens else missing
         spans = []
         for span in gold:
             start, end = span.start, span.end
@@ -111,14 +112,14 @@ class GoldReader:
                 spans.append((*tokens.align(start, end), span))
             else:
                 dropped.add("not on token boundaries", span)
-        return AlignedGold(spans, unknown if unknown.any() else None)
+        return AlignedGold(spans, unknown)
 
 
 def _same_tokens(example: Example) -> bool:
     if len(example.predicted) != len(example.reference):
         return False
-    words = example.predicted.to_array("ORTH"), example.reference.to_array("ORTH")
-    return bool((words[0] == words[1]).all())
+    words = example.predicted.to_array(ORTH), example.reference.to_array(ORTH)
+    return words[0].tobytes() == words[1].tobytes()
 
 
 class _AlignedTokens:
