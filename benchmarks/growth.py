@@ -69,6 +69,34 @@ def memory(system: str, n_labels: int, max_length: int, n_tokens: int) -> List[i
     return [above, measure.resident_peak()]
 
 
+def times(
+    lengths: List[int], n_labels: int, max_length: int, rounds: int
+) -> List[Dict[str, Any]]:
+    """Microseconds a token, of each system and length: on the clock, and of
+    processors."""
+    pipelines = {x: make_pipeline(x, n_labels, max_length) for x in SYSTEMS}
+    cells = [(length, system) for length in lengths for system in SYSTEMS]
+    timed: Dict[Any, List[measure.Time]] = {cell: [] for cell in cells}
+    for i in range(rounds + 1):
+        for length, system in cells:
+            nlp = pipelines[system]
+            n_docs = max(ROUND // length, 1)
+            docs = [make_doc(nlp, length, seed) for seed in range(n_docs)]
+            watch = Stopwatch()
+            with watch:
+                for doc in docs:
+                    nlp(doc)
+            if i:
+                timed[length, system].append(watch.total)
+    rows = []
+    for (length, system), found in timed.items():
+        n_tokens = length * max(ROUND // length, 1)
+        time = measure.medians(found)
+        wall, cpu = time.wall / n_tokens * 1e6, time.cpu / n_tokens * 1e6
+        rows.append({"system": system, "length": length, "us": wall, "cpu_us": cpu})
+    return rows
+
+
 def main(
     lengths: str = typer.Option(
         ",".join(map(str, LENGTHS)), help="Tokens of a document"
@@ -78,62 +106,54 @@ def main(
     rounds: int = typer.Option(5, help="Timed rounds; medians are reported"),
     name: str = typer.Option("growth", help="Name of the files under results/"),
 ) -> None:
-    """Time and peak memory per token of prediction, one document at a time."""
-    pipelines = {x: make_pipeline(x, labels, max_length) for x in SYSTEMS}
-    rows: List[Dict[str, Any]] = [
-        {"system": system, "length": int(length), "times": []}
-        for length in lengths.split(",")
-        for system in SYSTEMS
-    ]
-    for i in tqdm(range(rounds + 1), desc="rounds", leave=False):
-        for row in rows:
-            nlp = pipelines[row["system"]]
-            n_docs = max(ROUND // row["length"], 1)
-            docs = [make_doc(nlp, row["length"], seed) for seed in range(n_docs)]
-            watch = Stopwatch()
-            with watch:
-                for doc in docs:
-                    nlp(doc)
-            if i:
-                row["times"].append(watch.total)
+    """Time and peak memory per token of prediction, one document at a time.
+
+    Time is measured twice: with the system's defaults, where the kernel has to clear
+    the pages of each large array, and in a process that keeps its memory
+    (MALLOC_MMAP_MAX_=0, MALLOC_TRIM_THRESHOLD_=1099511627776).
+    """
+    args = [list(map(int, lengths.split(","))), labels, max_length, rounds]
+    rows = measure.in_process(times, *args, malloc={})
+    kept = measure.in_process(times, *args, malloc=measure.KEEP)
+    for row, other in zip(rows, kept):
+        row["us_memory_kept"], row["cpu_us_memory_kept"] = other["us"], other["cpu_us"]
     for row in tqdm(rows, desc="memory", leave=False):
-        length = row["length"]
-        n_tokens = length * max(ROUND // length, 1)
-        time = measure.medians(row.pop("times"))
-        row["us_per_token"] = time.wall / n_tokens * 1e6
-        row["cpu_us_per_token"] = time.cpu / n_tokens * 1e6
         above, whole = measure.in_process(
-            memory, row["system"], labels, max_length, length
+            memory, row["system"], labels, max_length, row["length"]
         )
-        row["bytes_per_token"], row["peak_bytes"] = above / length, whole
+        row["bytes_per_token"], row["peak_bytes"] = above / row["length"], whole
     settings = {"labels": labels, "max_length": max_length, "rounds": rounds}
     path = measure.write_results(name, settings, rows)
-    header = ("System", "Tokens", "us a token", "CPU us", "KB a token", "Process MB")
+    header = (
+        "System", "Tokens", "us a token", "CPU us", "us, memory kept", "CPU us",
+        "KB a token", "Process MB",
+    )  # fmt: skip
+    timings = ("us", "cpu_us", "us_memory_kept", "cpu_us_memory_kept")
     table = [
         (
             row["system"],
             row["length"],
-            f"{row['us_per_token']:.1f}",
-            f"{row['cpu_us_per_token']:.1f}",
+            *(f"{row[key]:.1f}" for key in timings),
             f"{row['bytes_per_token'] / 1e3:.1f}",
             f"{row['peak_bytes'] / 1e6:.0f}",
         )
         for row in rows
     ]
-    msg.table(table, header=header, divider=True, aligns=tuple("lrrrrr"))
+    msg.table(table, header=header, divider=True, aligns=tuple("l" + "r" * 7))
     _plot(rows, name)
     msg.good(f"Wrote {path} and {path.with_suffix('.svg')}")
 
 
 def _plot(rows: List[Dict[str, Any]], name: str) -> None:
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3.5))
-    panels = (
-        ("us_per_token", "microseconds a token"),
-        ("bytes_per_token", "bytes a token"),
-    )
+    figure, axes = plt.subplots(1, 3, figsize=(12, 3.5))
+    panels = {
+        "us": "microseconds a token",
+        "us_memory_kept": "the same, memory kept",
+        "bytes_per_token": "bytes a token",
+    }
     for system in SYSTEMS:
         own = [row for row in rows if row["system"] == system]
-        for axis, (key, title) in zip(axes, panels):
+        for axis, (key, title) in zip(axes, panels.items()):
             x, y = [row["length"] for row in own], [row[key] for row in own]
             axis.plot(x, y, marker="o", label=system)
             axis.set(xscale="log", title=title, xlabel="tokens a document")

@@ -109,14 +109,23 @@ def _status(key: str) -> int:
     raise OSError(f"no {key} in /proc/self/status: memory is measured on Linux only")
 
 
-def in_process(function: Callable[..., Any], *args: Any) -> Any:
+# Settings of glibc's malloc: large arrays go back to the system when they are freed,
+# at once, so that peaks can be measured; or nothing goes back, so that the kernel need
+# not clear the same pages again for each large array.
+GIVE_BACK = {"MALLOC_MMAP_THRESHOLD_": "65536"}
+KEEP = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40)}
+
+
+def in_process(
+    function: Callable[..., Any], *args: Any, malloc: Dict[str, str] = GIVE_BACK
+) -> Any:
     """Call a function of a benchmark module in a fresh process, where no memory
     that others have freed hides what it takes.
 
+    malloc (Dict[str, str]): Settings of malloc, environment variables.
     RETURNS (Any): What it returns, as JSON has it.
     """
-    # Large arrays go back to the system when they are freed, at once.
-    env = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536"}
+    env = {**os.environ, **malloc}
     code = (
         "import json, sys; from importlib import import_module; "
         "name, function, args = json.loads(sys.argv[1]); "
