@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from spacy_globalpointer.heads import EfficientGlobalPointer, GlobalPointer
-from spacy_globalpointer.heads.rotary import rotations
+from spacy_globalpointer.heads.rotary import KEPT, rotations
 from spacy_globalpointer.lattice import Layout
 
 PRECISIONS = [(torch.float64, 1e-12), (torch.float32, 1e-6)]
@@ -14,11 +14,12 @@ PRECISIONS = [(torch.float64, 1e-12), (torch.float32, 1e-6)]
 
 @pytest.mark.parametrize("dtype, tolerance", PRECISIONS)
 @pytest.mark.parametrize("d", [2, 4, 64])
-def test_rotations_are_points_on_the_circle(d, dtype, tolerance):
+@pytest.mark.parametrize("n", [1, KEPT, KEPT + 1, 100_001])
+def test_rotations_are_points_on_the_circle(n, d, dtype, tolerance):
     """The angle of pair m at position p is p / 10000 ** (2m / d)."""
-    positions = [0, 1, 2, 511, 100_000]
-    rotation = rotations(Layout([100_001]), d, dtype)
-    assert rotation.shape == (100_001, d // 2)
+    positions = [p for p in (0, 1, 2, 511, KEPT - 1, KEPT, 100_000) if p < n]
+    rotation = rotations(Layout([n]), d, dtype)
+    assert rotation.shape == (n, d // 2)
     assert rotation.dtype == dtype.to_complex()
     for p, row in zip(positions, rotation[positions].tolist()):
         for m, got in enumerate(row):
