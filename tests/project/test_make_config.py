@@ -148,7 +148,7 @@ def test_a_config_that_takes_no_vectors_is_an_error(tmp_path, monkeypatch):
     Path("small.txt").write_text(text_of(["the"]), encoding="utf8")
     done = run(CONFIGS, "transformer", "made.cfg", "en", "small.txt")
     assert done.exit_code == 1
-    assert "takes no vectors" in done.output
+    assert "takes no vectors" in " ".join(done.output.split())
     assert [path.name for path in tmp_path.iterdir()] == ["small.txt"]
 
 
