@@ -97,6 +97,7 @@ def compare(
     table = {
         "corpus": corpus.name,
         "encoder": encoder,
+        "given_mentions": [name for name in names if _is_given(configs[name])],
         **tabulate(results, names, numbers, speed, reference),
     }
     text = markdown(table)
@@ -130,6 +131,12 @@ def _configs(
             config.to_str(interpolate=False), overrides=overrides, interpolate=False
         )
     return configs
+
+
+def _is_given(config: Config) -> bool:
+    """Whether a system labels given spans and finds none."""
+    components = config["components"].values()
+    return any(component.get("candidates_key") for component in components)
 
 
 def _hash(content: bytes) -> str:

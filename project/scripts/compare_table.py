@@ -190,7 +190,8 @@ def markdown(result: Dict[str, Any]) -> str:
     header += ["times as fast"]
     lines = [header, ["---"] * len(header)]
     for name, row in result["rows"].items():
-        cells = [name]
+        given = name in result["given_mentions"]
+        cells = [f"{name} (given mentions)" if given else name]
         cells += [_spread(row[a][x]) for a in AVERAGES for x in "prf"]
         pair = result["differences"].get(f"{name} - {reference}")
         cells += [_difference(pair[a]) if pair else "" for a in AVERAGES]
@@ -201,6 +202,11 @@ def markdown(result: Dict[str, Any]) -> str:
             cells += [f"{times['wall']:.2f} ({times['cpu']:.2f})"]
         lines.append(cells)
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    if result["given_mentions"]:
+        table += (
+            "\n\nScores on given mentions are those of labels on gold spans, not of "
+            "finding spans: they cannot be compared with the others."
+        )
     return (
         f"Test part of {result['corpus']}, encoder {result['encoder']}, seeds {seeds}. "
         "Mean ± standard deviation over seeds, in percent. Differences with the 95% "

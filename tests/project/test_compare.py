@@ -155,6 +155,30 @@ def test_what_cannot_be_compared_is_an_error(tmp_path, options, message):
     assert not any(tmp_path.iterdir())
 
 
+def test_scores_on_given_mentions_are_marked():
+    row = {
+        **compare_table.summary(scored(random_counts(0))),
+        "head_parameters": 1234,
+        "train": {"words_per_second": 1, "times_as_fast": {"wall": 1.0, "cpu": 1.0}},
+        "predict": {"words_per_second": 2, "times_as_fast": {"wall": 2.0, "cpu": 0.5}},
+    }
+    result = {
+        "corpus": "demo",
+        "encoder": "tok2vec",
+        "seeds": ["0"],
+        "reference": "found",
+        "speed": {"rounds": 1},
+        "rows": {"found": row, "typing": row},
+        "differences": {},
+        "given_mentions": ["typing"],
+    }
+    text = compare_table.markdown(result)
+    assert "| typing (given mentions) |" in text and "| found |" in text
+    assert "cannot be compared" in text and "| 2.00 (0.50) |" in text
+    unmarked = compare_table.markdown({**result, "given_mentions": []})
+    assert "given" not in unmarked and "cannot be compared" not in unmarked
+
+
 @pytest.fixture
 def corpus(tmp_path):
     """A shrunken demo corpus."""
@@ -217,7 +241,7 @@ def test_a_comparison_goes_on_where_it_was_interrupted(corpus, tmp_path):
         os.killpg(running.pid, signal.SIGKILL)
 
 
-def wait_for(condition, seconds=240):
+def wait_for(condition, seconds=900):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
