@@ -31,7 +31,7 @@ CONFIGS = Path(__file__).parents[1] / "configs"
 # What a run depends on beside its config and corpus.
 VERSIONS = (spacy.__version__, spacy_globalpointer.__version__)
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command(
@@ -60,12 +60,10 @@ def compare(
     # Ended from outside, end the training too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     names = _split(systems, "systems")
-    if reference.partition("/")[0] not in names:
-        msg.fail(f"The reference {reference!r} is none of the systems {names}", exits=1)
     numbers = _split(seeds, "seeds")
     if not all(seed.isdecimal() for seed in numbers):
         msg.fail(f"Seeds are numbers, 0 or more, not {numbers}", exits=1)
-    name = f"compare-{corpus.name}-{encoder}"
+    name = f"compare-{corpus.resolve().name}-{encoder}"
     configs = _configs(encoder, names, vectors, parse_config_overrides(ctx.args))
     files = [corpus / f"{part}.spacy" for part in PARTS]
     files += [Path(vectors)] if vectors else []
@@ -84,6 +82,9 @@ def compare(
                 training / name / f"{system}-{seed}",
                 metrics / name / f"{system}-{seed}.json",
             )
+    rows = [row for name in names for row in runs[name, numbers[0]].rows]
+    if reference not in rows:
+        msg.fail(f"The reference {reference!r} is none of the rows {rows}", exits=1)
     unfinished = {key: run for key, run in runs.items() if run.result() is None}
     msg.info(f"{len(runs) - len(unfinished)} of {len(runs)} runs are finished")
     progress = tqdm(unfinished.items(), unit="run")
@@ -95,7 +96,7 @@ def compare(
     firsts = [runs[system, numbers[0]] for system in names]
     speed = _speed(firsts, corpus, metrics / name / "speed.json", rounds, gpu_id)
     table = {
-        "corpus": corpus.name,
+        "corpus": corpus.resolve().name,
         "encoder": encoder,
         "given_mentions": [name for name in names if _is_given(configs[name])],
         **tabulate(results, names, numbers, speed, reference),

@@ -18,7 +18,7 @@ from spacy.training import Example
 from thinc.api import Config
 from wasabi import msg
 
-from spacy_globalpointer.cli.common import find_component, predict, read, recognizers
+from spacy_globalpointer.cli.common import find_component, predict, read
 from spacy_globalpointer.cli.common import save as save_pipeline
 from spacy_globalpointer.cli.unbundle import unbundle
 from spacy_globalpointer.corpora.docbin import write_whole
@@ -49,6 +49,14 @@ class Run:
     folder: Path
     metrics: Path
 
+    @property
+    def rows(self) -> Dict[str, str]:
+        """RETURNS (Dict[str, str]): The component behind each row of the table."""
+        _, *components = self.config["nlp"]["pipeline"]
+        if len(components) == 1:
+            return {self.system: components[0]}
+        return {f"{self.system}/{component}": component for component in components}
+
     def result(self) -> Optional[Dict[str, Any]]:
         """RETURNS (Optional[Dict[str, Any]]): What the file says, if it is of this
         very run."""
@@ -76,10 +84,8 @@ def finish(run: Run, corpus: Path, gpu_id: int, keep: bool) -> None:
     shutil.rmtree(run.folder / "model-last")
     setup_gpu(gpu_id, silent=True)
     best = run.folder / "model-best"
-    components = [component for component, _ in recognizers(util.load_model(best))]
     rows = {}
-    for component in components:
-        row = run.system if len(components) == 1 else f"{run.system}/{component}"
+    for row, component in run.rows.items():
         path = run.folder / component
         nlp = util.load_model(best)
         unbundle(nlp, component)
@@ -88,8 +94,8 @@ def finish(run: Run, corpus: Path, gpu_id: int, keep: bool) -> None:
             _spacy(run, "global-pointer", "calibrate", path, dev, path, "-g", gpu_id)
         rows[row] = {"pipeline": str(path), **score(util.load_model(path), test)}
     if not keep:
-        for path in (best, *(run.folder / component for component in components)):
-            shutil.rmtree(path)
+        for folder in ("model-best", *run.rows.values()):
+            shutil.rmtree(run.folder / folder)
     result = {"hash": run.hash, "training_seconds": round(seconds), "rows": rows}
     write_whole(run.metrics, srsly.json_dumps(result).encode("utf8"))
 

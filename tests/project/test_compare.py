@@ -141,18 +141,25 @@ def test_head_parameters_are_those_behind_the_encoder():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--systems", "global_pointer"], "'sequence_crf' is none of the systems"),
+        (["--systems", "global_pointer"], "'sequence_crf' is none of the rows"),
+        (
+            ["--systems", "bundle_span", "--reference", "bundle_span"],
+            "['bundle_span/sequence_ner', 'bundle_span/span_classifier']",
+        ),
         (["--systems", "sequence_crf crf"], "No config 'crf'"),
         (["--systems", "sequence_crf", "--seeds", "0 x"], "not ['0', 'x']"),
         (["--systems", "sequence_crf", "--seeds", ""], "no seeds"),
     ],
 )
-def test_what_cannot_be_compared_is_an_error(tmp_path, options, message):
-    folder = ["--training", str(tmp_path / "t"), "--metrics", str(tmp_path / "m")]
-    done = CliRunner().invoke(app, [str(tmp_path), "tok2vec", *options, *folder])
+def test_what_cannot_be_compared_is_an_error(tmp_path, monkeypatch, options, message):
+    monkeypatch.chdir(tmp_path)
+    parts = [Path(f"{part}.spacy") for part in compare_run.PARTS]
+    for path in parts:
+        path.touch()
+    done = CliRunner().invoke(app, [".", "tok2vec", *options])
     assert done.exit_code == 1
     assert message in " ".join(done.output.split())
-    assert not any(tmp_path.iterdir())
+    assert sorted(Path().iterdir()) == sorted(parts)
 
 
 def test_scores_on_given_mentions_are_marked():
