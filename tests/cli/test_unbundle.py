@@ -5,18 +5,18 @@ from pathlib import Path
 import pytest
 import spacy
 import srsly
+from make_config import assemble
 from pipelines import KEY, NESTED, ents, found, same_scores, scored, set_spans
 from spacy.cli._util import app
 from spacy.cli.train import train
 from spacy.tokens import DocBin
 from spacy.training import Corpus, Example
-from spacy.util import load_config
-from thinc.api import fix_random_seed
+from thinc.api import Config, fix_random_seed
 from typer.testing import CliRunner
 
 from spacy_globalpointer import cli  # noqa: F401
 
-CONFIG = Path(__file__).parents[2] / "project" / "configs" / "bundle.cfg"
+CONFIGS = Path(__file__).parents[2] / "project" / "configs"
 PARTS = ["global_pointer", "sequence_ner"]
 # The last text is nothing that was learnt.
 TEXTS = [text for text, _ in NESTED] + ["", "New England met Boston people in New York"]
@@ -42,7 +42,8 @@ def config(**overrides):
         "components.sequence_ner.loss_weight": 0.9,
         **overrides,
     }
-    return load_config(CONFIG, overrides=small, interpolate=False)
+    text = assemble(CONFIGS, "tok2vec-bundle_global_pointer").to_str(interpolate=False)
+    return Config().from_str(text, overrides=small, interpolate=False)
 
 
 @pytest.fixture(scope="module")

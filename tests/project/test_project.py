@@ -11,7 +11,6 @@ import spacy
 import srsly
 
 PROJECT = Path(__file__).parents[2] / "project"
-CONFIGS = sorted(PROJECT.glob("configs/*.cfg"))
 
 
 def run(*args, cwd=None):
@@ -63,7 +62,7 @@ def test_all_runs_then_skips_what_has_not_changed(project):
 
     second = run("project", "run", "all", project, *short)
     # check and check-config make no file, so they run each time.
-    steps = ["demo", "corpus", "vectors", "train", "calibrate", "evaluate", "visualize"]
+    steps = ["demo", "corpus", "config", "train", "calibrate", "evaluate", "visualize"]
     for step in steps:
         assert f"Skipping '{step}': nothing changed" in second
 
@@ -90,22 +89,15 @@ def test_mentions_are_typed_with_static_vectors(project, tmp_path):
     the vectors with it."""
     words = ["museum", "the", "town", "of", "ship", "mayor"]
     variables = {
-        "config": "typing",
+        "config": "tok2vec-typing",
         "vectors": write_vectors(tmp_path / "small.txt", words),
         "train_args": " --training.max_epochs 3 --training.eval_frequency 10",
     }
     arguments = [x for key, y in variables.items() for x in (f"--vars.{key}", str(y))]
     run("project", "run", "all", project, *arguments)
-    metrics = srsly.read_json(project / "metrics" / "demo-typing.json")
+    metrics = srsly.read_json(project / "metrics" / "demo-tok2vec-typing.json")
     # The places are given, so there is a label for each span, right or wrong.
     assert metrics["micro"]["f"] > 0.5
-    nlp = spacy.load(project / "training" / "demo-typing" / "model-best")
+    nlp = spacy.load(project / "training" / "demo-tok2vec-typing" / "model-best")
     (museum,) = nlp.make_doc("museum")
     assert museum.vector.tolist() == [0.0, 1.0, 0.0]
-
-
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
-def test_fill_config_leaves_configs_unchanged(config, tmp_path):
-    filled = tmp_path / "filled.cfg"
-    run("init", "fill-config", config, filled)
-    assert filled.read_text(encoding="utf8") == config.read_text(encoding="utf8")

@@ -1,0 +1,177 @@
+"""Train systems on one corpus and encoder with several seeds, and write one table.
+
+Each run is a `spacy train` in a process of its own, then thresholds are chosen on dev,
+where a system has any, and it is scored on test. A bundle is scored by each of its
+components, cut out. Runs that are finished are not repeated: their files under METRICS
+have the hash of all that a run depends on.
+"""
+
+import hashlib
+import signal
+import sys
+from pathlib import Path
+from typing import Any, Dict, List
+
+import spacy
+import srsly
+import typer
+from compare_run import PARTS, Run, finish
+from compare_speed import measure_all
+from compare_table import markdown, tabulate
+from make_config import assemble, save_vectors, switch_on
+from spacy.cli._util import parse_config_overrides
+from thinc.api import Config
+from tqdm import tqdm
+from wasabi import msg
+
+import spacy_globalpointer
+from spacy_globalpointer.corpora.docbin import write_whole
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+# What a run depends on beside its config and corpus.
+VERSIONS = (spacy.__version__, spacy_globalpointer.__version__)
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
+)
+def compare(
+    ctx: typer.Context,
+    corpus: Path = typer.Argument(
+        ..., help="Folder with train.spacy, dev.spacy and test.spacy", exists=True
+    ),
+    encoder: str = typer.Argument(..., help="configs/ENCODER.cfg"),
+    systems: str = typer.Option(..., help="Names in configs/systems, a space between"),
+    seeds: str = typer.Option("0 1 2", help="Random seeds, a space between"),
+    reference: str = typer.Option(
+        "sequence_crf", help="Row of the table that the others are compared with"
+    ),
+    training: Path = typer.Option(Path("training"), help="Folder for pipelines"),
+    metrics: Path = typer.Option(Path("metrics"), help="Folder for figures"),
+    vectors: str = typer.Option("", help="Static vectors, a word2vec text file"),
+    rounds: int = typer.Option(5, help="Timed rounds of the speed", min=1),
+    gpu_id: int = typer.Option(-1, "--gpu-id", "-g", help="GPU, -1 for the CPU"),
+) -> None:
+    """Train SYSTEMS with SEEDS, score them on test, and write one table. Interrupted,
+    it goes on where it stopped. All other arguments are settings of the configs, as
+    for `spacy train`: --training.max_epochs 20"""
+    # Ended from outside, end the training too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    names = _split(systems, "systems")
+    numbers = _split(seeds, "seeds")
+    if not all(seed.isdecimal() for seed in numbers):
+        msg.fail(f"Seeds are numbers, 0 or more, not {numbers}", exits=1)
+    name = f"compare-{corpus.resolve().name}-{encoder}"
+    configs = _configs(encoder, names, vectors, parse_config_overrides(ctx.args))
+    files = [corpus / f"{part}.spacy" for part in PARTS]
+    files += [Path(vectors)] if vectors else []
+    depends = [*VERSIONS, *(_hash(file.read_bytes()) for file in files)]
+    runs = {}
+    # All systems with one seed, then with the next: what there is can be compared.
+    for seed in numbers:
+        for system in names:
+            config = configs[system].copy()
+            config["system"]["seed"] = int(seed)
+            text = "\n".join([*depends, config.to_str(interpolate=False)])
+            runs[system, seed] = Run(
+                system,
+                config,
+                _hash(text.encode("utf8")),
+                training / name / f"{system}-{seed}",
+                metrics / name / f"{system}-{seed}.json",
+            )
+    rows = [row for name in names for row in runs[name, numbers[0]].rows]
+    if reference not in rows:
+        msg.fail(f"The reference {reference!r} is none of the rows {rows}", exits=1)
+    unfinished = {key: run for key, run in runs.items() if run.result() is None}
+    msg.info(f"{len(runs) - len(unfinished)} of {len(runs)} runs are finished")
+    progress = tqdm(unfinished.items(), unit="run")
+    for (_, seed), run in progress:
+        progress.set_description(run.folder.name)
+        # The speed is measured with the first seed.
+        finish(run, corpus, gpu_id, keep=seed == numbers[0])
+    results = {key: run.result() or {} for key, run in runs.items()}
+    firsts = [runs[system, numbers[0]] for system in names]
+    speed = _speed(firsts, corpus, metrics / name / "speed.json", rounds, gpu_id)
+    table = {
+        "corpus": corpus.resolve().name,
+        "encoder": encoder,
+        "given_mentions": [name for name in names if _is_given(configs[name])],
+        **tabulate(results, names, numbers, speed, reference),
+    }
+    text = markdown(table)
+    write_whole(metrics / f"{name}.json", srsly.json_dumps(table, indent=1).encode())
+    write_whole(metrics / f"{name}.md", text.encode("utf8"))
+    typer.echo(text)
+    msg.good(f"Wrote {metrics / name}.json and .md")
+
+
+def _split(text: str, what: str) -> List[str]:
+    parts = list(dict.fromkeys(text.replace(",", " ").split()))
+    if not parts:
+        msg.fail(f"There are no {what}", exits=1)
+    return parts
+
+
+def _configs(
+    encoder: str, systems: List[str], vectors: str, overrides: Dict[str, Any]
+) -> Dict[str, Config]:
+    """The configs of the systems, with static vectors and other settings."""
+    configs = {}
+    if vectors:
+        lang = overrides.get("nlp.lang", "en")
+        folder = save_vectors(Path(vectors), lang, Path("vectors"))
+        overrides = {**overrides, "paths.vectors": str(folder)}
+    for system in systems:
+        config = assemble(CONFIGS, f"{encoder}-{system}")
+        if vectors:
+            switch_on(config, f"{encoder}-{system}")
+        configs[system] = Config().from_str(
+            config.to_str(interpolate=False), overrides=overrides, interpolate=False
+        )
+    return configs
+
+
+def _is_given(config: Config) -> bool:
+    """Whether a system labels given spans and finds none."""
+    components = config["components"].values()
+    return any(component.get("candidates_key") for component in components)
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _speed(
+    runs: List[Run], corpus: Path, path: Path, rounds: int, gpu_id: int
+) -> Dict[str, Any]:
+    """Measure the speed of finished runs, if it has not been done yet."""
+    results = {run.system: run.result() or {} for run in runs}
+    depends = [*(result["hash"] for result in results.values()), str(rounds)]
+    wanted = _hash("\n".join([*depends, str(gpu_id)]).encode("utf8"))
+    found: Dict[str, Any] = srsly.read_json(path) if path.exists() else {}
+    if found.get("hash") != wanted:
+        pipelines = {run.system: run.folder / "model-best" for run in runs}
+        parts = {
+            row: Path(values["pipeline"])
+            for result in results.values()
+            for row, values in result["rows"].items()
+        }
+        for run, path_there in zip(runs, pipelines.values()):
+            if not path_there.exists():
+                msg.fail(
+                    f"{path_there} is gone, so its speed cannot be measured. Delete "
+                    f"{run.metrics} to train it again",
+                    exits=1,
+                )
+        test = corpus / "test.spacy"
+        found = measure_all(pipelines, parts, test, rounds, gpu_id)
+        found["hash"] = wanted
+        write_whole(path, srsly.json_dumps(found).encode("utf8"))
+    return found
+
+
+if __name__ == "__main__":
+    app()

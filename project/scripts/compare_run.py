@@ -1,0 +1,155 @@
+"""One run of a comparison: a system, trained with one seed and scored on test."""
+
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+import numpy
+import srsly
+from numpy.typing import NDArray
+from spacy import util
+from spacy.cli._util import setup_gpu
+from spacy.language import Language
+from spacy.training import Example
+from thinc.api import Config
+from wasabi import msg
+
+from spacy_globalpointer.cli.common import find_component, predict, read
+from spacy_globalpointer.cli.common import save as save_pipeline
+from spacy_globalpointer.cli.unbundle import unbundle
+from spacy_globalpointer.corpora.docbin import write_whole
+from spacy_globalpointer.evaluation import span_metrics
+from spacy_globalpointer.models.span_scorer import scorer_of
+from spacy_globalpointer.pipeline.component import Recognizer
+from spacy_globalpointer.pipeline.span_recognizer import SpanRecognizer
+
+PARTS = ("train", "dev", "test")
+# Settings that are chosen on dev.
+CHOSEN = ("threshold", "label_thresholds", "overlap")
+
+
+@dataclass
+class Run:
+    """A system with a seed.
+
+    system (str): Its name.
+    config (Config): What is trained.
+    hash (str): Of all that the result depends on.
+    folder (Path): For its pipelines.
+    metrics (Path): The file that says that it is finished.
+    """
+
+    system: str
+    config: Config
+    hash: str
+    folder: Path
+    metrics: Path
+
+    @property
+    def rows(self) -> Dict[str, str]:
+        """RETURNS (Dict[str, str]): The component behind each row of the table."""
+        _, *components = self.config["nlp"]["pipeline"]
+        if len(components) == 1:
+            return {self.system: components[0]}
+        return {f"{self.system}/{component}": component for component in components}
+
+    def result(self) -> Optional[Dict[str, Any]]:
+        """RETURNS (Optional[Dict[str, Any]]): What the file says, if it is of this
+        very run."""
+        found = srsly.read_json(self.metrics) if self.metrics.exists() else {}
+        return found if found.get("hash") == self.hash else None
+
+
+def finish(run: Run, corpus: Path, gpu_id: int, keep: bool) -> None:
+    """Train and score from the beginning, whatever an earlier try left.
+
+    run (Run): The run.
+    corpus (Path): Folder with train.spacy, dev.spacy and test.spacy.
+    gpu_id (int): GPU, -1 for the CPU.
+    keep (bool): Whether to keep the pipelines.
+    """
+    shutil.rmtree(run.folder, ignore_errors=True)
+    run.folder.mkdir(parents=True)
+    config = run.folder / "config.cfg"
+    run.config.to_disk(config, interpolate=False)
+    train, dev, test = (corpus / f"{part}.spacy" for part in PARTS)
+    paths = ["--paths.train", train, "--paths.dev", dev]
+    start = time.perf_counter()
+    _spacy(run, "train", config, "--output", run.folder, *paths, "-g", gpu_id)
+    seconds = time.perf_counter() - start
+    shutil.rmtree(run.folder / "model-last")
+    setup_gpu(gpu_id, silent=True)
+    best = run.folder / "model-best"
+    rows = {}
+    for row, component in run.rows.items():
+        path = run.folder / component
+        nlp = util.load_model(best)
+        unbundle(nlp, component)
+        save_pipeline(nlp, path)
+        if isinstance(nlp.get_pipe(component), SpanRecognizer):
+            _spacy(run, "global-pointer", "calibrate", path, dev, path, "-g", gpu_id)
+        rows[row] = {"pipeline": str(path), **score(util.load_model(path), test)}
+    if not keep:
+        for folder in ("model-best", *run.rows.values()):
+            shutil.rmtree(run.folder / folder)
+    result = {"hash": run.hash, "training_seconds": round(seconds), "rows": rows}
+    write_whole(run.metrics, srsly.json_dumps(result).encode("utf8"))
+
+
+def _spacy(run: Run, *command: Any) -> None:
+    """Run a command of spaCy in a process of its own, whose memory is then free."""
+    log = run.folder / "log.txt"
+    with log.open("a", encoding="utf8") as file:
+        done = subprocess.run(
+            [sys.executable, "-m", "spacy", *map(str, command)],
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+    if done.returncode:
+        last = "\n".join(log.read_text(encoding="utf8").splitlines()[-20:])
+        msg.fail(f"{command[0]} failed, see {log}", last, exits=1)
+
+
+def score(nlp: Language, data: Path) -> Dict[str, Any]:
+    """Metrics of a pipeline with one span recogniser, and the counts they come from."""
+    pipe = find_component(nlp, None)
+    examples = read(nlp, pipe, data)
+    predict(nlp, pipe, examples, "scoring")
+    metrics = span_metrics(examples, pipe.key)
+    labels = sorted(metrics["per_label"])
+    return {
+        "head_parameters": head_parameters(pipe),
+        "settings": {x: pipe.cfg[x] for x in CHOSEN if x in pipe.cfg},
+        "metrics": metrics,
+        "labels": labels,
+        "counts": count(examples, pipe.key, labels).tolist(),
+    }
+
+
+def head_parameters(pipe: Recognizer) -> int:
+    """The number of weights behind the encoder."""
+    (shim,) = scorer_of(pipe.model).shims
+    return sum(weights.numel() for weights in shim._model.parameters())
+
+
+def count(examples: List[Example], key: str, labels: List[str]) -> NDArray[Any]:
+    """Right, predicted and gold spans of each document and label.
+    *Shape:* (n_docs, n_labels, 3)
+    """
+    counts = numpy.zeros((len(examples), len(labels), 3), dtype=int)
+    column = {label: i for i, label in enumerate(labels)}
+    for i, example in enumerate(examples):
+        if key not in example.reference.spans:
+            continue
+        predicted, gold = (
+            {(s.start_char, s.end_char, s.label_) for s in doc.spans.get(key, [])}
+            for doc in (example.predicted, example.reference)
+        )
+        for j, spans in enumerate((predicted & gold, predicted, gold)):
+            for _, _, label in spans:
+                counts[i, column[label], j] += 1
+    return counts
