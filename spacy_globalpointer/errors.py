@@ -67,10 +67,6 @@ class Errors:
         "with {built!r}. It can only be changed before the component is initialized."
     )
     E031 = (
-        "Component '{name}' has no thresholds to choose: it predicts the best "
-        "sequence of tags as a whole. Name another component with --component."
-    )
-    E032 = (
         "Thresholds can reach a precision ({precision}) or a recall ({recall}), not "
         "both. Leave one of --precision and --recall out."
     )
@@ -92,3 +88,8 @@ class Warnings:
         "{report}"
     )
     W030 = "No thresholds reach a {asked} on {path}; those that come closest are taken."
+    W031 = (
+        "Component '{name}' has no thresholds to choose: it predicts the best "
+        "sequence of tags as a whole. Wrote {path} as it is. Name another component "
+        "with --component if there is one."
+    )

@@ -78,11 +78,14 @@ def calibrate_cli(
     kept from it too (the setting `overlap`). Nothing is taken that lowers F1.
     """
     if precision is not None and recall is not None:
-        msg.fail(Errors.E032.format(precision=precision, recall=recall), exits=1)
+        msg.fail(Errors.E031.format(precision=precision, recall=recall), exits=1)
     goal = Goal(precision, recall)
     nlp, pipe = load(model, component, gpu_id)
     if not isinstance(pipe, SpanRecognizer):
-        msg.fail(Errors.E031.format(name=pipe.name), exits=1)
+        # So that a project runs on with whatever it trains.
+        save(nlp, output)
+        msg.warn(Warnings.W031.format(name=pipe.name, path=output))
+        return
     examples = read(nlp, pipe, data)
     before = {key: pipe.cfg[key] for key in CHOSEN}
     # At a threshold that lets next to nothing out, the candidates are predictions.
