@@ -3,12 +3,11 @@
 import random
 from typing import Any, Dict, List
 
-import matplotlib
 import measure
 import numpy
 import spacy
 import typer
-from measure import RESULTS, Stopwatch
+from measure import Stopwatch
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example
@@ -16,9 +15,6 @@ from spacy.util import fix_random_seed
 from systems import KEY, build
 from tqdm import tqdm
 from wasabi import msg
-
-matplotlib.use("agg")
-from matplotlib import pyplot as plt
 
 SYSTEMS = ("encoder alone", "GlobalPointer", "EfficientGlobalPointer")
 LENGTHS = [2**i for i in range(6, 18)]
@@ -145,7 +141,7 @@ def main(
 
 
 def _plot(rows: List[Dict[str, Any]], name: str) -> None:
-    figure, axes = plt.subplots(1, 3, figsize=(12, 3.5))
+    figure, axes = measure.plt.subplots(1, 3, figsize=(12, 3.5))
     panels = {
         "us": "microseconds a token",
         "us_memory_kept": "the same, memory kept",
@@ -160,9 +156,7 @@ def _plot(rows: List[Dict[str, Any]], name: str) -> None:
     for axis in axes:
         axis.set_ylim(bottom=0)
     axes[0].legend()
-    figure.tight_layout()
-    figure.savefig(RESULTS / f"{name}.svg", metadata={"Date": None})
-    plt.close(figure)
+    measure.save_figure(figure, name)
 
 
 if __name__ == "__main__":

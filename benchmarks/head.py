@@ -9,11 +9,10 @@ from itertools import product
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import dense
-import matplotlib
 import measure
 import torch
 import typer
-from measure import RESULTS, Stopwatch, Time
+from measure import Stopwatch, Time
 from torch import Tensor, nn
 from tqdm import tqdm
 from wasabi import msg
@@ -22,9 +21,6 @@ from spacy_globalpointer.decoding import decode
 from spacy_globalpointer.heads import EfficientGlobalPointer, GlobalPointer
 from spacy_globalpointer.lattice import GoldSpans, Layout
 from spacy_globalpointer.objectives import ClassImbalanceLoss
-
-matplotlib.use("agg")
-from matplotlib import pyplot as plt
 
 # (ours, dense), by name.
 HEADS = {
@@ -294,7 +290,7 @@ def _plot(rows: List[Dict[str, Any]], name: str) -> None:
     heads = list(dict.fromkeys(row["head"] for row in rows))
     n_labels = sorted({row["labels"] for row in rows})
     shown = 10 if 10 in n_labels else n_labels[-1]
-    figure, axes = plt.subplots(
+    figure, axes = measure.plt.subplots(
         2, len(heads), figsize=(5 * len(heads), 7), squeeze=False, sharey="row"
     )
     for column, head in enumerate(heads):
@@ -316,9 +312,7 @@ def _plot(rows: List[Dict[str, Any]], name: str) -> None:
         for axis in axes[:, column]:
             axis.set(xscale="log", yscale="log")
     axes[0, 0].legend()
-    figure.tight_layout()
-    figure.savefig(RESULTS / f"{name}.svg", metadata={"Date": None})
-    plt.close(figure)
+    measure.save_figure(figure, name)
 
 
 if __name__ == "__main__":

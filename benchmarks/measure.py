@@ -12,7 +12,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Callable, Dict, List, Sequence
 
+import matplotlib
 import torch
+
+matplotlib.use("agg")
+from matplotlib import pyplot as plt
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("spacy-globalpointer", "spacy", "thinc", "torch", "numpy")
@@ -175,3 +179,10 @@ def write_results(
 
 def _plain(value: Any) -> Any:
     return asdict(value) if isinstance(value, Time) else str(value)
+
+
+def save_figure(figure: Any, name: str) -> None:
+    """Write results/NAME.svg."""
+    figure.tight_layout()
+    figure.savefig(RESULTS / f"{name}.svg", metadata={"Date": None})
+    plt.close(figure)

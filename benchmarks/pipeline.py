@@ -8,11 +8,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Dict, List
 
-import matplotlib
 import measure
 import spacy
 import typer
-from measure import RESULTS, Stopwatch, Time
+from measure import Stopwatch, Time
 from spacy.language import Language
 from spacy.scorer import Scorer
 from spacy.tokens import Doc, DocBin
@@ -24,9 +23,6 @@ from tqdm import tqdm
 from wasabi import msg
 
 from spacy_globalpointer.corpora import Conversion, Options
-
-matplotlib.use("agg")
-from matplotlib import pyplot as plt
 
 ENCODER = "encoder alone"
 # Batches that a system trains on before it is the next one's turn.
@@ -224,7 +220,7 @@ def _plot(rows: List[Dict[str, Any]], name: str) -> None:
         "predict_words_per_second": "prediction, words/s",
         "f": "micro F1 on test",
     }
-    figure, axes = plt.subplots(1, 3, figsize=(12, 3.2), sharey=True)
+    figure, axes = measure.plt.subplots(1, 3, figsize=(12, 3.2), sharey=True)
     names = [row["system"] for row in rows]
     for axis, (key, title) in zip(axes, panels.items()):
         values = [row.get(key, 0.0) for row in rows]
@@ -234,9 +230,7 @@ def _plot(rows: List[Dict[str, Any]], name: str) -> None:
         axis.set(title=title, xlim=(0, max(values) * 1.25))
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].invert_yaxis()
-    figure.tight_layout()
-    figure.savefig(RESULTS / f"{name}.svg", metadata={"Date": None})
-    plt.close(figure)
+    measure.save_figure(figure, name)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,15 @@
 """Small pipelines, trained for real, and plain ways to look at what they say."""
 
+import copy
 import math
+import pickle
 from contextlib import contextmanager
 from itertools import combinations
 
 import spacy
 from spacy.tokens import Span
 from spacy.training import Example
-from spacy.util import fix_random_seed
+from spacy.util import fix_random_seed, load_model_from_config
 from thinc.api import Adam
 
 # A language without rules of its own loads fast.
@@ -145,6 +147,33 @@ def scored(doc, key=KEY):
     scores = doc.spans[key].attrs["scores"]
     assert len(scores) == len(doc.spans[key])
     return dict(zip(found(doc, key), map(float, scores)))
+
+
+# Ways in which a pipeline is saved and loaded, or copied.
+
+
+def by_disk(nlp, folder):
+    nlp.to_disk(folder / "saved")
+    return spacy.load(folder / "saved")
+
+
+def by_bytes(nlp, folder):
+    return load_model_from_config(nlp.config).from_bytes(nlp.to_bytes())
+
+
+def by_pickle(nlp, folder):
+    return pickle.loads(pickle.dumps(nlp))
+
+
+def by_copy(nlp, folder):
+    return copy.deepcopy(nlp)
+
+
+def by_source(nlp, folder):
+    other = spacy.blank(LANG)
+    for name in nlp.pipe_names:
+        other.add_pipe(name, source=nlp)
+    return other
 
 
 @contextmanager

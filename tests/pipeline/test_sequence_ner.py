@@ -1,7 +1,5 @@
 """Behaviour of the sequence labeller: what it learns, predicts, saves and refuses."""
 
-import copy
-import pickle
 import random
 import warnings
 
@@ -14,6 +12,11 @@ from pipelines import (
     LANG,
     LISTENER,
     NESTED,
+    by_bytes,
+    by_copy,
+    by_disk,
+    by_pickle,
+    by_source,
     ents,
     example,
     examples,
@@ -28,7 +31,6 @@ from pipelines import (
 )
 from spacy.tokens import Doc, Span
 from spacy.training import Example
-from spacy.util import load_model_from_config
 from thinc.api import Adam
 
 NAME = "sequence_ner"
@@ -352,29 +354,6 @@ def test_a_label_added_after_training_leaves_the_others(scheme, crf, tmp_path):
 
 
 # Saved pipelines
-
-
-def by_disk(nlp, folder):
-    nlp.to_disk(folder / "saved")
-    return spacy.load(folder / "saved")
-
-
-def by_bytes(nlp, folder):
-    return load_model_from_config(nlp.config).from_bytes(nlp.to_bytes())
-
-
-def by_pickle(nlp, folder):
-    return pickle.loads(pickle.dumps(nlp))
-
-
-def by_copy(nlp, folder):
-    return copy.deepcopy(nlp)
-
-
-def by_source(nlp, folder):
-    other = spacy.blank(LANG)
-    other.add_pipe(NAME, source=nlp)
-    return other
 
 
 every_way = pytest.mark.parametrize(

@@ -14,6 +14,11 @@ from pipelines import (
     NAME,
     TEXTS,
     all_scores,
+    by_bytes,
+    by_copy,
+    by_disk,
+    by_pickle,
+    by_source,
     example,
     examples,
     found,
@@ -33,33 +38,9 @@ MAKERS = {"own encoder": pipeline, "listener": listening_pipeline}
 LABELS_ODD = ["U.S.", "a=b", "标签", "two words", 'say "x"', "[x]", "${y}", "é", "0"]
 
 
-def by_disk(nlp, folder):
-    nlp.to_disk(folder / "saved")
-    return spacy.load(folder / "saved")
-
-
 def by_config_and_disk(nlp, folder):
     nlp.to_disk(folder / "saved")
     return load_model_from_config(nlp.config).from_disk(folder / "saved")
-
-
-def by_bytes(nlp, folder):
-    return load_model_from_config(nlp.config).from_bytes(nlp.to_bytes())
-
-
-def by_pickle(nlp, folder):
-    return pickle.loads(pickle.dumps(nlp))
-
-
-def by_copy(nlp, folder):
-    return copy.deepcopy(nlp)
-
-
-def by_source(nlp, folder):
-    other = spacy.blank(LANG)
-    for name in nlp.pipe_names:
-        other.add_pipe(name, source=nlp)
-    return other
 
 
 def by_source_in_config(nlp, folder):

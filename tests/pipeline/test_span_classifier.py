@@ -1,8 +1,6 @@
 """The factory `span_classifier`: each representation keeps what is promised."""
 
-import copy
 import math
-import pickle
 from itertools import combinations
 
 import pytest
@@ -14,6 +12,11 @@ from pipelines import (
     LISTENER,
     NESTED,
     TEXTS,
+    by_bytes,
+    by_copy,
+    by_disk,
+    by_pickle,
+    by_source,
     ents,
     example,
     examples,
@@ -27,7 +30,6 @@ from pipelines import (
     train,
     update,
 )
-from spacy.util import load_model_from_config
 from thinc.api import Adam
 
 from spacy_globalpointer.heads import SpanClassifier
@@ -184,29 +186,6 @@ def test_empty_documents_and_missing_annotation_add_no_loss():
         assert nlp.update(docs, sgd=False)[NAME] == 0.0
     docs = list(nlp.pipe(["", ""]))
     assert [found(doc) for doc in docs] == [[], []]
-
-
-def by_disk(nlp, folder):
-    nlp.to_disk(folder)
-    return spacy.load(folder)
-
-
-def by_bytes(nlp, folder):
-    return load_model_from_config(nlp.config).from_bytes(nlp.to_bytes())
-
-
-def by_pickle(nlp, folder):
-    return pickle.loads(pickle.dumps(nlp))
-
-
-def by_copy(nlp, folder):
-    return copy.deepcopy(nlp)
-
-
-def by_source(nlp, folder):
-    other = spacy.blank(LANG)
-    other.add_pipe(NAME, source=nlp)
-    return other
 
 
 @pytest.mark.parametrize("way", [by_disk, by_bytes, by_pickle, by_copy, by_source])
