@@ -1,7 +1,7 @@
 """From the lattice to spans: thresholds, and the choice among overlapping ones."""
 
-from dataclasses import dataclass, fields
-from typing import Any, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Optional, Sequence
 
 import numpy
 import torch
@@ -25,8 +25,8 @@ class Spans:
     starts, ends (Ints): First token, and the one behind the last, counted over
         the batch, so that spans of different documents never overlap.
     labels (Ints): Row of the label in the lattice.
-    scores (Floats): Logit.
-    margins (Floats): Logit minus the logit of the label's threshold.
+    scores (Floats): Logit, over the label's temperature.
+    margins (Floats): The same minus the threshold's.
     """
 
     docs: Ints
@@ -47,6 +47,7 @@ def decode(
     lattice: Lattice,
     thresholds: Sequence[float],
     *,
+    temperatures: Optional[Sequence[float]] = None,
     overlap: str = "any",
     flat: str = "best",
     max_spans: int = 1000,
@@ -55,6 +56,9 @@ def decode(
 
     lattice (Lattice): Scores of all candidates.
     thresholds (Sequence[float]): Lowest score that is kept, for each label.
+    temperatures (Optional[Sequence[float]]): What the scores of each label, and its
+        threshold, are divided by before they are compared with those of others.
+        None: nothing.
     overlap (str): "any"; "nested", no span may cross another, of two that do the
         one with the higher margin is kept; "flat", disjoint spans.
     flat (str): Which disjoint spans: "best", those with the highest sum of margins;
@@ -64,6 +68,10 @@ def decode(
     RETURNS (Spans): The spans kept.
     """
     spans = _above(lattice, thresholds)
+    if temperatures is not None:
+        divisors = numpy.asarray(temperatures)[spans.labels]
+        scores, margins = spans.scores / divisors, spans.margins / divisors
+        spans = replace(spans, scores=scores, margins=margins)
     spans = spans[_best_of_each_doc(spans, max_spans)]
     spans = spans[numpy.lexsort((spans.labels, spans.ends, spans.starts))]
     return resolve(spans, overlap, flat)

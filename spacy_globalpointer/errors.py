@@ -18,8 +18,7 @@ class Errors:
     )
     E004 = "`{setting}` must be {allowed}, but it is {value!r}."
     E005 = (
-        "`label_thresholds` names {unknown}, but component '{name}' has the labels "
-        "{labels}."
+        "`{setting}` names {unknown}, but component '{name}' has the labels {labels}."
     )
     E006 = "A label must be a string, but {value!r} is of type {type}."
     E007 = (

@@ -1,20 +1,21 @@
 """Thresholds chosen on held-out data."""
 
+from configparser import Error as ConfigParserError
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
 import numpy
+import torch
 import typer
 from spacy import util
 from spacy.language import Language
 from spacy.training import Example
 from thinc.api import Config
-from torch import Tensor
 from wasabi import msg
 
 from ..decoding import Spans, overlap_of
 from ..errors import Errors, Warnings
-from ..evaluation import Candidates, Goal, choose_thresholds
+from ..evaluation import Candidates, Goal, choose_thresholds, fit_temperatures
 from ..pipeline.gold import DroppedGold, GoldReader, annotation_found
 from ..pipeline.span_recognizer import SpanRecognizer
 from .common import (
@@ -32,7 +33,7 @@ from .common import (
 Settings = Dict[str, Any]
 
 # The settings that are chosen.
-CHOSEN = ("threshold", "label_thresholds", "overlap")
+CHOSEN = ("threshold", "label_thresholds", "label_temperatures", "overlap")
 # What is less probable is no candidate for any threshold.
 FLOOR = 0.001
 
@@ -72,7 +73,8 @@ def calibrate_cli(
 ) -> None:
     """Choose the thresholds that maximise F1 on held-out data, or reach a precision
     or a recall there, a global one and one for each label, those of rare labels drawn
-    towards the global one, and write a pipeline that uses them.
+    towards the global one, and write a pipeline that uses them. Probabilities are
+    brought in line with how often they are right, by a temperature for each label.
 
     Where no gold span overlaps another, or none crosses another, predictions are
     kept from it too (the setting `overlap`). Nothing is taken that lowers F1.
@@ -89,24 +91,24 @@ def calibrate_cli(
     examples = read(nlp, pipe, data)
     before = {key: pipe.cfg[key] for key in CHOSEN}
     # At a threshold that lets next to nothing out, the candidates are predictions.
-    pipe.cfg.update(threshold=FLOOR, label_thresholds={}, overlap="any")
+    pipe.cfg.update(
+        threshold=FLOOR, label_thresholds={}, label_temperatures={}, overlap="any"
+    )
     predict(nlp, pipe, examples, "Finding candidates")
     candidates = _candidates(pipe, examples)
     if not candidates.n_gold.sum():
         found = annotation_found(example.reference for example in examples)
         msg.fail(Errors.E012.format(path=data, key=pipe.key, found=found), exits=1)
-    choices = [before, *_choices(pipe, candidates, before, strength, goal)]
-    counts = [
-        candidates.count(numpy.array(pipe.to_scores(choice)), choice["overlap"])
-        for choice in choices
-    ]
+    choices = _choices(pipe, candidates, before, strength, goal)
+    counts = [_count(pipe, candidates, choice) for choice in choices]
     best = int(numpy.argmax([goal.value(*count) for count in counts]))
     if goal.value(*counts[best]) < 0:
         asked = f"precision of {precision}" if recall is None else f"recall of {recall}"
         msg.warn(Warnings.W030.format(asked=asked, path=data))
     save_with_settings(nlp, pipe.name, choices[best], output)
     _print(pipe, candidates, before, choices[best])
-    was, now = (_percentages(*counts[i]) for i in (0, best))
+    was = _percentages(*_count(pipe, candidates, before))
+    now = _percentages(*counts[best])
     msg.info(f"Micro P, R, F1 on {data}: {was} before, {now} now")
     msg.good(f"Wrote {output}")
 
@@ -155,6 +157,15 @@ def _candidates(pipe: SpanRecognizer, examples: List[Example]) -> Candidates:
     )
 
 
+def _count(
+    pipe: SpanRecognizer, candidates: Candidates, settings: Settings
+) -> Tuple[int, int, int]:
+    """Right, predicted and gold spans with other settings."""
+    temperatures = numpy.array(pipe.temperatures(settings))
+    thresholds = numpy.array(pipe.to_scores(settings)) / temperatures
+    return candidates.scaled(temperatures).count(thresholds, settings["overlap"])
+
+
 def _choices(
     pipe: SpanRecognizer,
     candidates: Candidates,
@@ -162,21 +173,41 @@ def _choices(
     strength: float,
     goal: Goal,
 ) -> List[Settings]:
-    """What may be better: a global threshold alone or label thresholds too, with
-    `overlap` as it is or as strict as the gold spans."""
+    """What may be best: the thresholds of before, a global one alone, or label
+    thresholds too, with `overlap` as it is or as strict as the gold spans."""
+    fitted = fit_temperatures(candidates, strength=strength)
+    rounded = zip(pipe.labels, (round(t, 6) for t in fitted.tolist()))
+    named = {label: t for label, t in rounded if t != 1}
+    temperatures = numpy.array(pipe.temperatures({"label_temperatures": named}))
     overall, singles = choose_thresholds(
-        candidates,
+        candidates.scaled(temperatures),
         default=pipe.objective.score(0.5),
         strength=strength,
         goal=goal,
     )
-    probabilities = pipe.objective.probability(Tensor([overall, *singles]))
-    first, *rest = [round(p, 6) for p in probabilities.tolist()]
-    thresholds = [before["label_thresholds"], {}, dict(zip(pipe.labels, rest))]
+
+    def probabilities(scores: Any) -> List[float]:
+        found = pipe.objective.probability(torch.tensor(scores, dtype=torch.float64))
+        return [round(p, 9) for p in found.tolist()]
+
+    same = before["label_thresholds"]
+    if temperatures.tolist() != pipe.temperatures(before):
+        scores = numpy.array(pipe.to_scores(before)) / temperatures
+        same = dict(zip(pipe.labels, probabilities(scores)))
+    thresholds = [
+        (before["threshold"], same),
+        (probabilities([overall])[0], {}),
+        (probabilities([overall])[0], dict(zip(pipe.labels, probabilities(singles)))),
+    ]
     return [
-        {"threshold": threshold, "label_thresholds": single, "overlap": overlap}
+        {
+            "threshold": threshold,
+            "label_thresholds": single,
+            "label_temperatures": named,
+            "overlap": overlap,
+        }
         for overlap in dict.fromkeys((before["overlap"], candidates.overlap))
-        for threshold, single in zip((before["threshold"], first, first), thresholds)
+        for threshold, single in thresholds
     ]
 
 
@@ -192,32 +223,43 @@ def save_with_settings(
     """
     config = nlp.config.copy()
     config["components"][name].update(settings)
-    if Config().from_str(config.to_str(interpolate=False), interpolate=False) != config:
+    if not _can_be_written(config):
         # Labels with signs such as "=" cannot be keys of a config. The component
         # saves its settings itself as well.
-        config["components"][name]["label_thresholds"] = {}
+        config["components"][name].update(label_thresholds={}, label_temperatures={})
     changed = util.load_model_from_config(config, meta=nlp.meta)
     changed.from_disk(nlp.path)
     changed.get_pipe(name).cfg.update(settings)
     save(changed, output)
 
 
+def _can_be_written(config: Config) -> bool:
+    try:
+        read = Config().from_str(config.to_str(interpolate=False), interpolate=False)
+    except ConfigParserError:
+        return False
+    return bool(read == config)
+
+
 def _print(
     pipe: SpanRecognizer, candidates: Candidates, before: Settings, now: Settings
 ) -> None:
-    rows = [("(all)", before["threshold"], now["threshold"], candidates.n_gold.sum())]
-    for label, n_gold in zip(pipe.labels, candidates.n_gold):
+    rows = [
+        ("(all)", before["threshold"], now["threshold"], 1.0, candidates.n_gold.sum())
+    ]
+    temperatures = pipe.temperatures(now)
+    for label, t, n_gold in zip(pipe.labels, temperatures, candidates.n_gold):
         values = [
             settings["label_thresholds"].get(label, settings["threshold"])
             for settings in (before, now)
         ]
-        rows.append((label, *values, n_gold))
+        rows.append((label, *values, t, n_gold))
     msg.divider("Settings")
-    header = ("Label", "Before", "Now", "Gold spans")
+    header = ("Label", "Before", "Now", "Temperature", "Gold spans")
     msg.table(
-        [(label, f"{before:.3f}", f"{now:.3f}", n) for label, before, now, n in rows],
+        [(label, *(f"{x:.3f}" for x in values), n) for label, *values, n in rows],
         header=header,
-        aligns=tuple("lrrr"),
+        aligns=tuple("lrrrr"),
         divider=True,
     )
     msg.text(f"overlap: {before['overlap']!r} before, {now['overlap']!r} now")

@@ -63,6 +63,17 @@ class Candidates:
     overlap: str
     flat: str = "best"
 
+    def scaled(self, temperatures: Floats) -> "Candidates":
+        """The same with scores divided by temperatures.
+
+        temperatures (NDArray): *Shape:* (n_labels,)
+        """
+        scores = self.spans.scores / temperatures[self.spans.labels]
+        spans = replace(self.spans, scores=scores, margins=scores)
+        # No score may be lower.
+        floor = min(self.floor, float(scores.min(initial=0.0)))
+        return replace(self, spans=spans, floor=floor)
+
     def count(self, thresholds: Floats, overlap: str) -> Tuple[int, int, int]:
         """What would be predicted with other thresholds.
 

@@ -31,6 +31,13 @@ CHECKS: Dict[str, Check] = {
             and all(_is_number(single, 0, 1) for single in value.values())
         ),
     ),
+    "label_temperatures": (
+        "a dictionary from labels to numbers above 0",
+        lambda value: (
+            isinstance(value, dict)
+            and all(_is_number(x, 0, 1e9) and x > 0 for x in value.values())
+        ),
+    ),
     "max_length": (
         "a number of tokens, 1 or more, or null",
         lambda value: value is None or _is_count(value),
@@ -63,13 +70,16 @@ def check_settings(cfg: Dict[str, Any], names: Iterable[str]) -> None:
             )
 
 
-def check_label_thresholds(cfg: Dict[str, Any], name: str) -> None:
-    """Raise a ValueError if a label in `label_thresholds` does not exist."""
-    unknown = sorted(set(cfg["label_thresholds"]) - set(cfg["labels"]))
-    if unknown:
-        raise ValueError(
-            Errors.E005.format(unknown=unknown, name=name, labels=cfg["labels"])
-        )
+def check_labels(cfg: Dict[str, Any], name: str) -> None:
+    """Raise a ValueError if a label that has a setting of its own does not exist."""
+    for setting in ("label_thresholds", "label_temperatures"):
+        unknown = sorted(set(cfg[setting]) - set(cfg["labels"]))
+        if unknown:
+            raise ValueError(
+                Errors.E005.format(
+                    setting=setting, unknown=unknown, name=name, labels=cfg["labels"]
+                )
+            )
 
 
 def merge_saved(configured: Dict[str, Any], saved: Dict[str, Any]) -> Dict[str, Any]:

@@ -29,7 +29,7 @@ from .gold import (
     count_second_labels,
     usable_cells,
 )
-from .settings import check_label_thresholds, check_settings
+from .settings import check_labels, check_settings
 
 DEFAULT_SPANS_KEY = "sc"
 # max_length where the setting is null and there is no gold span to measure.
@@ -72,6 +72,7 @@ DEFAULT_SETTINGS = {
     "overwrite_ents": False,
     "threshold": 0.5,
     "label_thresholds": {},
+    "label_temperatures": {},
     "max_length": None,
     "overlap": "any",
     "flat": "best",
@@ -104,6 +105,7 @@ def make_global_pointer(
     overwrite_ents: bool,
     threshold: float,
     label_thresholds: Dict[str, float],
+    label_temperatures: Dict[str, float],
     max_length: Optional[int],
     overlap: str,
     flat: str,
@@ -124,6 +126,7 @@ def make_global_pointer(
         overwrite_ents=overwrite_ents,
         threshold=threshold,
         label_thresholds=label_thresholds,
+        label_temperatures=label_temperatures,
         max_length=max_length,
         overlap=overlap,
         flat=flat,
@@ -153,6 +156,7 @@ class SpanRecognizer(Recognizer):
         overwrite_ents: bool = False,
         threshold: float = 0.5,
         label_thresholds: Optional[Dict[str, float]] = None,
+        label_temperatures: Optional[Dict[str, float]] = None,
         max_length: Optional[int] = None,
         overlap: str = "any",
         flat: str = "best",
@@ -177,6 +181,8 @@ class SpanRecognizer(Recognizer):
             have set, or to keep them and fill around them.
         threshold (float): Lowest probability that is kept.
         label_thresholds (Dict[str, float]): The same for single labels.
+        label_temperatures (Dict[str, float]): What the scores of single labels are
+            divided by before they become probabilities. Others: 1.
         max_length (Optional[int]): Longest span, in tokens. None: the longest gold
             span seen at initialisation.
         overlap (str): What doc.spans may hold: "any", "nested" (no spans that
@@ -197,6 +203,7 @@ class SpanRecognizer(Recognizer):
             "overwrite_ents": overwrite_ents,
             "threshold": threshold,
             "label_thresholds": dict(label_thresholds or {}),
+            "label_temperatures": dict(label_temperatures or {}),
             "max_length": max_length,
             "overlap": overlap,
             "flat": flat,
@@ -224,10 +231,10 @@ class SpanRecognizer(Recognizer):
 
     def _check_loaded(self, cfg: Dict[str, Any]) -> None:
         super()._check_loaded(cfg)
-        check_label_thresholds(cfg, self.name)
+        check_labels(cfg, self.name)
 
     def _fit_to_gold(self, gold: List[AlignedGold], dropped: DroppedGold) -> None:
-        check_label_thresholds(self.cfg, self.name)
+        check_labels(self.cfg, self.name)
         spans = [span for aligned in gold for span in aligned.spans]
         if self.cfg["max_length"] in (None, self._measured_length):
             longest = max((end - start for start, end, _ in spans), default=0)
@@ -275,6 +282,7 @@ class SpanRecognizer(Recognizer):
         spans = decode(
             self.objective.log_odds(lattice),
             self._score_thresholds(),
+            temperatures=self.temperatures(self.cfg),
             overlap=self.cfg["overlap"],
             flat=self.cfg["flat"],
             max_spans=self.cfg["max_spans"],
@@ -323,18 +331,29 @@ class SpanRecognizer(Recognizer):
         return lattice
 
     def _score_thresholds(self) -> List[float]:
-        check_settings(self.cfg, ["threshold", "label_thresholds"])
-        check_label_thresholds(self.cfg, self.name)
+        check_settings(
+            self.cfg, ["threshold", "label_thresholds", "label_temperatures"]
+        )
+        check_labels(self.cfg, self.name)
         return self.to_scores(self.cfg)
 
     def to_scores(self, settings: Dict[str, Any]) -> List[float]:
         """Thresholds as scores.
 
-        settings (Dict[str, Any]): With "threshold" and "label_thresholds".
+        settings (Dict[str, Any]): With "threshold", "label_thresholds" and
+            "label_temperatures".
         RETURNS (List[float]): Lowest score that is kept, for each label.
         """
         single, overall = settings["label_thresholds"], settings["threshold"]
-        return [self.objective.score(single.get(x, overall)) for x in self.labels]
+        thresholds = [self.objective.score(single.get(x, overall)) for x in self.labels]
+        return [x * t for x, t in zip(thresholds, self.temperatures(settings))]
+
+    def temperatures(self, settings: Dict[str, Any]) -> List[float]:
+        """What scores are divided by, for each label.
+
+        settings (Dict[str, Any]): With "label_temperatures".
+        """
+        return [settings["label_temperatures"].get(x, 1.0) for x in self.labels]
 
     def get_loss(
         self, examples: Iterable[Example], scores: Lattice

@@ -200,6 +200,26 @@ def test_thresholds(untrained, threshold, label_thresholds):
         assert set(found(doc)) == expected
 
 
+def test_temperatures_change_probabilities(untrained):
+    """At a temperature t, a probability p becomes that of a t-th of its log odds."""
+    temperatures = {"ORG": 2.0, "GPE": 0.25}
+    before = all_scores(untrained, TEXTS)
+    with changed(untrained, label_temperatures=temperatures):
+        after = all_scores(untrained, TEXTS)
+        with changed(untrained, threshold=0.55):
+            docs = list(untrained.pipe(TEXTS))
+    for doc, old, new in zip(docs, before, after):
+        assert old.keys() == new.keys()
+        kept = set()
+        for span, p in old.items():
+            log_odds = math.log(p / (1 - p)) / temperatures.get(span[2], 1.0)
+            expected = 1 / (1 + math.exp(-log_odds))
+            assert new[span] == pytest.approx(expected, abs=1e-6)
+            if new[span] >= 0.55:
+                kept.add(span)
+        assert set(found(doc)) == kept
+
+
 @pytest.mark.parametrize("threshold, share", [(0, 1), (0.0, 1), (1, 0), (1.0, 0)])
 def test_extreme_thresholds(untrained, threshold, share):
     with changed(untrained, threshold=threshold):
@@ -548,6 +568,8 @@ def test_find_threshold(tmp_path, monkeypatch):
 BAD = [
     *(("threshold", value) for value in (-0.1, 1.5)),
     ("label_thresholds", {"ORG": 1.2}),
+    ("label_temperatures", {"ORG": 0.0}),
+    ("label_temperatures", {"ORG": -1.0}),
     ("label_thresholds", {"ORG": 0.5, "LOC": -1e-9}),
     *(("max_length", value) for value in (0, -3)),
     *(("max_spans", value) for value in (0, -1)),
@@ -594,14 +616,15 @@ def test_a_bad_value_is_an_error_when_it_is_used(trained, setting, value):
             trained(TEXT)
 
 
-def test_a_threshold_of_an_unknown_label_is_an_error(trained, folder):
+@pytest.mark.parametrize("setting", ["label_thresholds", "label_temperatures"])
+def test_a_setting_of_an_unknown_label_is_an_error(trained, folder, setting):
     thresholds = {"ORG": 0.5, "ORF": 0.3}
-    message = rf"\['ORF'\].*'{NAME}'.*'ORG'"
+    message = rf"`{setting}` names \['ORF'\].*'{NAME}'.*'ORG'"
     with pytest.raises(ValueError, match=message):
-        initialize(pipeline(label_thresholds=thresholds))
+        initialize(pipeline(**{setting: thresholds}))
     with pytest.raises(ValueError, match=message):
-        load(folder, label_thresholds=thresholds)
-    with changed(trained, label_thresholds=thresholds):
+        load(folder, **{setting: thresholds})
+    with changed(trained, **{setting: thresholds}):
         with pytest.raises(ValueError, match=message):
             trained(TEXT)
         with pytest.raises(ValueError, match=message):
