@@ -85,24 +85,21 @@ def resample(
     RETURNS (List[Floats]): *Shape:* (n, n_labels, 3)
     """
     drawn = numpy.flatnonzero(annotated)
-    tables = [table[drawn].reshape(len(drawn), -1) for table in counts]
+    shapes = [table.shape[1:] for table in counts]
+    tables = [
+        table[drawn].reshape(len(drawn), shape[0] * shape[1])
+        for table, shape in zip(counts, shapes)
+    ]
+    sums = [numpy.zeros((n, table.shape[1])) for table in tables]
     random = numpy.random.default_rng(seed)
     step = max(MOST_WEIGHTS // max(len(drawn), 1), 1)
-    parts: List[List[Floats]] = [[] for _ in tables]
-    for first in range(0, n, step):
+    chances = numpy.full(len(drawn), 1 / max(len(drawn), 1))
+    for first in range(0, n if len(drawn) else 0, step):
         size = min(step, n - first)
-        chances = numpy.full(len(drawn), 1 / max(len(drawn), 1))
         weights = random.multinomial(len(drawn), chances, size=size).astype("float64")
-        for part, table in zip(parts, tables):
-            part.append(weights @ table)
-    return [
-        numpy.concatenate([numpy.zeros((0, table[0].size)), *part]).reshape(
-            -1, *table.shape[1:]
-        )
-        if len(table)
-        else numpy.zeros((n, *table.shape[1:]))
-        for part, table in zip(parts, counts)
-    ]
+        for rows, table in zip(sums, tables):
+            rows[first : first + size] = weights @ table
+    return [rows.reshape(n, *shape) for rows, shape in zip(sums, shapes)]
 
 
 def interval(values: Floats) -> Tuple[Floats, Floats]:

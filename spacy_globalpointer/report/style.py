@@ -8,8 +8,11 @@ body {
   font: 1rem/1.5 system-ui, "Segoe UI", Roboto, "Noto Sans", Arial, sans-serif;
 }
 h1 { margin: 0 0 .5rem; font-size: 1.5rem; overflow-wrap: anywhere; }
-h2 { margin: 0; font-size: 1.1rem; }
-h3 { margin: 0 0 .4rem; font-size: .9rem; color: #555; }
+h2 { margin: 0 0 .4rem; font-size: 1.25rem; }
+h3 { margin: 0; font-size: 1.05rem; }
+h4 { margin: 0 0 .4rem; font-size: .9rem; color: #555; }
+body > section { margin-top: 2rem; padding-top: 1rem; border-top: 2px solid #333; }
+nav ul { display: flex; flex-wrap: wrap; gap: .2rem 1rem; }
 p { margin: .4rem 0; }
 ul { margin: .4rem 0; padding: 0; list-style: none; }
 
@@ -25,7 +28,18 @@ ul { margin: .4rem 0; padding: 0; list-style: none; }
   /* Long pages: the browser lays out what is in sight. */
   content-visibility: auto; contain-intrinsic-size: auto 20rem;
 }
-#faulty-only:checked ~ .document:not(.faulty) { display: none; }
+.document[hidden] { display: none; }
+#filters {
+  position: sticky; top: 0; z-index: 1; display: flex; flex-wrap: wrap;
+  gap: .3rem 1.2rem; align-items: center; padding: .5rem 0; background: #fff;
+  border-bottom: 1px solid #bbb;
+}
+#filters fieldset {
+  display: flex; flex-wrap: wrap; gap: .1rem .9rem; min-width: 0; margin: 0;
+  padding: 0; border: 0;
+}
+#filters legend { float: left; padding: 0 .9rem 0 0; }
+#filters label { white-space: nowrap; }
 .panels { display: grid; grid-template-columns: 1fr 1fr; gap: 1rem; }
 .panel { min-width: 0; padding: .7rem; border: 1px solid #ddd; border-radius: .4rem; }
 @media (max-width: 45rem) { .panels { grid-template-columns: 1fr; } }
@@ -63,5 +77,18 @@ ul { margin: .4rem 0; padding: 0; list-style: none; }
 .errors { margin-top: .6rem; font-size: .9rem; }
 .errors summary { font-weight: 600; }
 .errors li { margin: .25rem 0; overflow-wrap: anywhere; }
-.errors .where { color: #555; font-variant-numeric: tabular-nums; }
+.where { color: #555; font-variant-numeric: tabular-nums; }
+.kind { padding: 0 .3rem; border: 1px solid #555; border-radius: .6rem; font-size: .8rem; }
+
+.scroll { max-width: 100%; margin: .6rem 0; overflow-x: auto; }
+.tall { max-height: 40rem; overflow-y: auto; }
+table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
+th, td { padding: .2rem .6rem; border-bottom: 1px solid #ddd; text-align: end; }
+th { vertical-align: bottom; }
+th:first-child, td:first-child { text-align: start; overflow-wrap: anywhere; }
+td small { display: block; color: #555; white-space: nowrap; }
+.figures { display: flex; flex-wrap: wrap; gap: 1rem 2rem; align-items: flex-start; }
+figure { max-width: 100%; margin: .6rem 0; }
+figure svg { display: block; max-width: 100%; height: auto; }
+figcaption { max-width: 36rem; font-size: .85rem; color: #444; }
 """
