@@ -57,6 +57,12 @@ class Errors:
         "Component '{name}' has no thresholds to choose: it predicts the best "
         "sequence of tags as a whole. Name another component with --component."
     )
+    E040 = "No doc.spans[{key!r}] in the document; it has the keys {keys}."
+    E041 = "No label {label!r}; the component has the labels {labels}."
+    E042 = (
+        "No component that scores spans{wanted} in the pipeline {names}."
+        " Those that label sequences score tags."
+    )
 
 
 class Warnings:

@@ -1,8 +1,8 @@
 """What a trained component does, in numbers."""
 
-from .buckets import TrainingSet, bucket_scores
+from .buckets import BUCKETS, TrainingSet, bucket_counts
 from .error_kinds import KINDS, ErrorKinds, confusion, error_kinds
-from .intervals import Counts, prf, resample
+from .intervals import label_counts, macro, prf, resample
 from .metrics import span_metrics
 from .outputs import Outputs, read_outputs
 from .reliability import precision_recall, reliability
@@ -13,24 +13,26 @@ from .thresholds import Candidates, choose_thresholds
 from .training_log import read_training_log
 
 __all__ = [
+    "BUCKETS",
     "KINDS",
     "Candidates",
-    "Counts",
     "ErrorKinds",
     "Outputs",
     "Result",
     "SpanTable",
     "TrainingSet",
-    "bucket_scores",
+    "bucket_counts",
     "choose_thresholds",
     "compare",
     "confusion",
     "discrepancies",
     "entities",
     "error_kinds",
+    "label_counts",
+    "macro",
     "precision_recall",
-    "principal_components",
     "prf",
+    "principal_components",
     "probability_summary",
     "read_outputs",
     "read_table",

@@ -8,7 +8,7 @@ import numpy
 from spacy.tokens import Doc
 
 from ..decoding import Floats
-from .intervals import prf
+from .intervals import count_cells
 from .table import GetSpansT, Mentions, SpanTable
 
 
@@ -30,9 +30,7 @@ class Buckets:
 # table 5. Density is the number of gold spans to a token.
 BUCKETS = {
     "length": Buckets("Entity length", ("1", "2", "3–4", "5+"), (2, 3, 5)),
-    "text_length": Buckets(
-        "Text length", ("1–7", "8–16", "17–31", "32+"), (8, 17, 32)
-    ),
+    "text_length": Buckets("Text length", ("1–7", "8–16", "17–31", "32+"), (8, 17, 32)),
     "consistency": Buckets(
         "Label consistency", ("0–.1", ".1–.5", ".5–.9", ".9–1"), (0.1, 0.5, 0.9)
     ),
@@ -44,10 +42,10 @@ BUCKETS = {
     "long_text_length": Buckets(
         "Text length, wide", ("1–19", "20–49", "50–99", "100+"), (20, 50, 100)
     ),
-    "spans_in_text": Buckets("Spans in the text", ("0–1", "2–3", "4–6", "7+"), (2, 4, 7)),
-    "oov": Buckets(
-        "Unknown words", ("0", "0–.1", ".1–.2", ".2–1"), (1e-9, 0.1, 0.2)
+    "spans_in_text": Buckets(
+        "Spans in the text", ("0–1", "2–3", "4–6", "7+"), (2, 4, 7)
     ),
+    "oov": Buckets("Unknown words", ("0", "0–.1", ".1–.2", ".2–1"), (1e-9, 0.1, 0.2)),
 }
 
 
@@ -68,12 +66,12 @@ class TrainingSet:
     def read(cls, docs: Iterable[Doc], get_spans: GetSpansT) -> "TrainingSet":
         """Read training documents. Arguments as for `read_table`."""
         words: Set[str] = set()
-        mentions: "Counter[Tuple[str, str]]" = Counter()
+        mentions: Counter[Tuple[str, str]] = Counter()
         for doc in docs:
             words.update(token.text for token in doc)
             spans = get_spans(doc) or ()
             mentions.update((span.text, span.label_) for span in spans)
-        texts: "Counter[str]" = Counter()
+        texts: Counter[str] = Counter()
         for (text, _), count in mentions.items():
             texts[text] += count
         return cls(words, mentions, texts)
@@ -98,18 +96,18 @@ class TrainingSet:
         return numpy.array(shares, dtype="float64")
 
 
-def bucket_scores(
+def bucket_counts(
     table: SpanTable, docs: Iterable[Doc], training: Optional[TrainingSet] = None
-) -> Dict[str, Dict[str, Any]]:
-    """Scores by bucket. A predicted span stands in the bucket of what it is like
-    itself, so the counts of the buckets add up to those of the table.
+) -> Dict[str, Floats]:
+    """Spans of each document by bucket. A predicted span stands in the bucket of what
+    it is like itself, so the counts of the buckets add up to those of the table.
 
     table (SpanTable): The spans.
     docs (Iterable[Doc]): The gold documents.
     training (Optional[TrainingSet]): The training documents; without them label
         consistency and unknown words are left out.
-    RETURNS (Dict[str, Dict[str, Any]]): By property: "title", and "buckets", a list
-        with the "name", "right", "predicted", "gold", "p", "r" and "f" of each.
+    RETURNS (Dict[str, Floats]): By property, as named in `BUCKETS`: right, predicted
+        and gold spans. *Shape:* (n_docs, n_buckets, 3)
     """
     spans_in_text = numpy.bincount(table.gold.docs, minlength=table.n_docs)
     of_docs = {
@@ -128,36 +126,21 @@ def bucket_scores(
     for name, numbers in of_docs.items():
         values[name] = [numbers[side.docs] for side in sides]
     return {
-        name: {
-            "title": buckets.title,
-            "buckets": _scores(buckets, table, *values[name]),
-        }
+        name: _count(buckets, table, *values[name])
         for name, buckets in BUCKETS.items()
         if name in values
     }
 
 
-def _scores(
-    buckets: Buckets, table: SpanTable, gold: Any, predicted: Any
-) -> List[Dict[str, Any]]:
+def _count(buckets: Buckets, table: SpanTable, gold: Any, predicted: Any) -> Floats:
     of_gold, of_predicted = (
         numpy.searchsorted(buckets.edges, values, side="right")
         for values in (gold, predicted)
     )
-    counts = numpy.stack(
-        [
-            numpy.bincount(numbers, minlength=len(buckets.names))
-            for numbers in (of_gold[table.right[0]], of_predicted, of_gold)
-        ],
-        axis=1,
+    right = table.right[0]
+    columns = (
+        (table.gold.docs[right], of_gold[right]),
+        (table.predicted.docs, of_predicted),
+        (table.gold.docs, of_gold),
     )
-    return [
-        {
-            "name": name,
-            **dict(zip(("right", "predicted", "gold"), row)),
-            **dict(zip("prf", scores)),
-        }
-        for name, row, scores in zip(
-            buckets.names, counts.tolist(), prf(counts).tolist()
-        )
-    ]
+    return count_cells(columns, table.n_docs, len(buckets.names))

@@ -86,13 +86,15 @@ def confusion(table: SpanTable, kinds: ErrorKinds) -> NDArray[numpy.int64]:
     matrix = numpy.zeros((none + 1, none + 1), dtype="int64")
     right = table.gold.labels[table.right[0]]
     numpy.add.at(matrix, (right, right), 1)
-    pairs = table.gold.labels[kinds.types[:, 0]], table.predicted.labels[
-        kinds.types[:, 1]
-    ]
+    pairs = (
+        table.gold.labels[kinds.types[:, 0]],
+        table.predicted.labels[kinds.types[:, 1]],
+    )
     numpy.add.at(matrix, pairs, 1)
     alone = kinds.gold > TYPE, kinds.predicted > TYPE
-    numpy.add.at(matrix, (table.gold.labels[alone[0]], none), 1)
-    numpy.add.at(matrix, (none, table.predicted.labels[alone[1]]), 1)
+    missed, spurious = table.gold.labels[alone[0]], table.predicted.labels[alone[1]]
+    matrix[:-1, none] = numpy.bincount(missed, minlength=none)
+    matrix[none, :-1] = numpy.bincount(spurious, minlength=none)
     return matrix
 
 
@@ -101,11 +103,11 @@ def _type_pairs(table: SpanTable, gold: Mask, predicted: Mask) -> Ints:
     rows = numpy.flatnonzero(gold), numpy.flatnonzero(predicted)
     sides = table.gold[rows[0]], table.predicted[rows[1]]
     places = number_rows(*((side.docs, side.starts, side.ends) for side in sides))
-    ranked = number_rows(
+    of_gold, of_predicted = number_rows(
         *((place, _ranks(place, side.labels)) for place, side in zip(places, sides))
     )
     _, first, second = numpy.intersect1d(
-        *ranked, assume_unique=True, return_indices=True
+        of_gold, of_predicted, assume_unique=True, return_indices=True
     )
     return numpy.stack((rows[0][first], rows[1][second]), axis=1)
 

@@ -1,12 +1,11 @@
 """Precision, recall and F1 with bootstrap intervals, resampled by document."""
 
-from dataclasses import dataclass
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Sequence, Tuple
 
 import numpy
 
 from ..decoding import Floats, Ints
-from .table import Mentions, SpanTable
+from .table import SpanTable
 
 Scores = Dict[str, Any]
 
@@ -15,34 +14,32 @@ MOST_WEIGHTS = 10_000_000
 LEVEL = 0.95
 
 
-@dataclass
-class Counts:
-    """Spans of each document.
+def label_counts(table: SpanTable) -> Floats:
+    """Right, predicted and gold spans of each document and label.
+    *Shape:* (n_docs, n_labels, 3)"""
+    sides = table.gold[table.right[0]], table.predicted, table.gold
+    columns = [(side.docs, side.labels) for side in sides]
+    return count_cells(columns, table.n_docs, len(table.labels))
 
-    values (Floats): Right, predicted and gold spans.
-        *Shape:* (n_docs, n_labels, 3)
+
+def count_cells(
+    columns: Iterable[Tuple[Ints, Ints]], n_docs: int, n_groups: int
+) -> Floats:
+    """How many spans of each document are in each group.
+
+    columns (Iterable[Tuple[Ints, Ints]]): Document and group of spans, one entry a
+        count.
+    RETURNS (Floats): *Shape:* (n_docs, n_groups, n_counts)
     """
-
-    values: Floats
-
-    @classmethod
-    def of(cls, table: SpanTable) -> "Counts":
-        """Count the spans of a table."""
-        gold_right, _ = table.right
-        sides = table.gold[gold_right], table.predicted, table.gold
-        values = numpy.stack([_count(side, table) for side in sides], axis=-1)
-        return cls(values.astype("float64"))
-
-    @property
-    def micro(self) -> Floats:
-        """RETURNS (Floats): *Shape:* (n_docs, 1, 3)"""
-        return self.values.sum(1, keepdims=True)
-
-
-def _count(mentions: Mentions, table: SpanTable) -> Ints:
-    shape = table.n_docs, len(table.labels)
-    cells = mentions.docs * shape[1] + mentions.labels
-    return numpy.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
+    counts = [
+        numpy.bincount(docs * n_groups + groups, minlength=n_docs * n_groups)
+        for docs, groups in columns
+    ]
+    return (
+        numpy.stack(counts, axis=-1)
+        .reshape(n_docs, n_groups, len(counts))
+        .astype("float64")
+    )
 
 
 def prf(counts: Floats) -> Floats:
@@ -76,8 +73,8 @@ def resample(
 ) -> List[Floats]:
     """Sums of counts over documents drawn with replacement.
 
-    counts (Sequence[Floats]): One entry a model, all resampled alike, so that
-        differences between models are those on the same documents.
+    counts (Sequence[Floats]): Such as those of several models. All are resampled
+        alike, so that differences are those on the same documents.
         *Shape:* (n_docs, n_labels, 3)
     annotated (Mask): Documents that are drawn. *Shape:* (n_docs,)
     n (int): How many times.

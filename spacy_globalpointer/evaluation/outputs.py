@@ -12,8 +12,6 @@ from spacy.util import minibatch
 
 from ..decoding import Floats, Ints, Mask, decode
 from ..heads.crf import span_probabilities
-from ..lattice import Lattice
-from ..pipeline.candidates import only_candidates
 from ..pipeline.component import Recognizer
 from ..pipeline.gold import DroppedGold, batch_gold
 from ..pipeline.gold_tags import batch_tags
@@ -84,20 +82,9 @@ def _nothing() -> List[NDArray[Any]]:
     return [whole, real, mask, numpy.zeros((0, 0)), whole, real, mask]
 
 
-def gold_lattice(pipe: SpanRecognizer, docs: Sequence[Doc]) -> Lattice:
-    """The scores of all candidates of documents that the pipeline has run over; of the
-    given ones alone, where the component has to be given them."""
-    lattice = pipe.predict(docs)
-    key = pipe.cfg["candidates_key"]
-    if key is None:
-        return lattice
-    given = [doc.spans.get(key, ()) for doc in docs]
-    return only_candidates(lattice, given, pipe.cfg["max_length"], DroppedGold())
-
-
 def _of_lattice(pipe: SpanRecognizer, examples: List[Example]) -> Outputs:
     docs = [example.predicted for example in examples]
-    lattice = gold_lattice(pipe, docs)
+    lattice = pipe.score_candidates(docs)
     gold = batch_gold(
         examples,
         pipe._gold_reader,
@@ -174,5 +161,3 @@ def _predicted_cells(
     ]
     labels, starts, ends = numpy.array(rows, dtype="int64").reshape(-1, 3).T
     return labels, starts, ends
-
-

@@ -1,7 +1,7 @@
 """All numbers of a model on a data set, and of models side by side."""
 
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy
 from spacy.tokens import Doc
@@ -9,9 +9,17 @@ from spacy.training import Example
 
 from ..decoding import Floats
 from ..pipeline.component import Recognizer
-from .buckets import TrainingSet, bucket_scores
+from .buckets import BUCKETS, TrainingSet, bucket_counts
 from .error_kinds import ErrorKinds, confusion, error_kinds
-from .intervals import LEVEL, Counts, describe, difference, macro, prf, resample
+from .intervals import (
+    LEVEL,
+    describe,
+    difference,
+    label_counts,
+    macro,
+    prf,
+    resample,
+)
 from .outputs import FLOOR, Outputs, read_outputs
 from .reliability import precision_recall, reliability
 from .scores import discrepancies, principal_components, probability_summary
@@ -93,7 +101,7 @@ class Result:
         `label_curves`."""
         outputs, n_labels = self.outputs, len(self.labels)
         own = {label: number for number, label in enumerate(self.spans.labels)}
-        counts = Counts.of(self.spans).values.sum(0)
+        counts = label_counts(self.spans).sum(0)
         missing = numpy.zeros(3)
         rows = numpy.array(
             [counts[own[x]] if x in own else missing for x in self.labels]
@@ -158,7 +166,7 @@ def compare(
         but the first has "differences" from it.
     """
     first = results[0].spans
-    samples = _Samples(results, n_bootstrap, seed)
+    samples = _Samples(results, training, n_bootstrap, seed)
     models = [
         {
             "model": result.name,
@@ -166,9 +174,6 @@ def compare(
             "settings": result.settings,
             "off_tokens": result.spans.off_tokens,
             **samples.scores(number),
-            "buckets": bucket_scores(
-                result.spans, [gold for gold, _ in result.pairs], training
-            ),
             "errors": {
                 **result.kinds.summary(),
                 "confusion": {
@@ -190,81 +195,100 @@ def compare(
     }
 
 
-class _Samples:
-    """The counts of all models, and their resamples.
+# Counts of one kind, of all models: the names of their groups, their sums over the
+# documents, and the sums of each resample.
+@dataclass
+class _Group:
+    names: List[Tuple[str, ...]]
+    sums: List[Floats]
+    samples: List[Floats]
 
-    For each name, such as "all" or "inner", the sums of the counts by label and their
-    resamples, one entry a model.
-    """
+    def describe(self, model: int, averaged: bool = False) -> Dict[str, Any]:
+        return describe(self.sums[model], self.samples[model], averaged)
 
-    def __init__(self, results: Sequence[Result], n: int, seed: int) -> None:
-        tables = [result.tables() for result in results]
-        self.labels: Dict[str, List[Tuple[str, ...]]] = {}
-        self.sums: Dict[str, List[Floats]] = {}
-        self.samples: Dict[str, List[Floats]] = {}
-        for name in tables[0]:
-            chosen = [of_model[name] for of_model in tables]
-            counts = [Counts.of(table).values for table in chosen]
-            self.labels[name] = [table.labels for table in chosen]
-            self.sums[name] = [values.sum(0) for values in counts]
-            self.samples[name] = resample(counts, chosen[0].annotated, n=n, seed=seed)
-
-    def scores(self, model: int) -> Dict[str, Any]:
-        summary = {
-            "micro": self._describe("all", model),
-            "macro": self._describe("all", model, averaged=True),
-            **{x: self._describe(x, model) for x in ("outermost", "inner", "flat")},
-        }
-        return {"summary": summary, "per_label": self._per_label(model)}
-
-    def _describe(self, name: str, model: int, averaged: bool = False) -> Any:
-        sums, samples = self.sums[name][model], self.samples[name][model]
-        return describe(sums, samples, averaged)
-
-    def _per_label(self, model: int) -> Dict[str, Any]:
-        sums, samples = self.sums["all"][model], self.samples["all"][model]
-        return {
-            label: describe(sums[i : i + 1], samples[:, i : i + 1])
-            for i, label in enumerate(self.labels["all"][model])
-        }
-
-    def differences(self, model: int) -> Dict[str, Any]:
-        summary = {
-            "micro": self._difference("all", model),
-            "macro": self._difference("all", model, averaged=True),
-            **{x: self._difference(x, model) for x in ("outermost", "inner", "flat")},
-        }
-        rows: List[Mapping[str, int]] = [
-            {label: i for i, label in enumerate(self.labels["all"][x])}
-            for x in (0, model)
-        ]
-        per_label = {}
-        for label in sorted({*rows[0], *rows[1]}):
-            pairs = [
-                self._label("all", x, of.get(label)) for x, of in zip((0, model), rows)
-            ]
-            per_label[label] = difference(*(prf(values) for values in _both(pairs)))
-        return {"summary": summary, "per_label": per_label}
-
-    def _label(
-        self, name: str, model: int, row: Optional[int]
-    ) -> Tuple[Floats, Floats]:
-        sums, samples = self.sums[name][model], self.samples[name][model]
-        if row is None:
-            return numpy.zeros(3), numpy.zeros((len(samples), 3))
-        return sums[row], samples[:, row]
-
-    def _difference(self, name: str, model: int, averaged: bool = False) -> Any:
+    def difference(self, model: int, averaged: bool = False) -> Dict[str, Any]:
         def score(values: Floats) -> Floats:
             return macro(values) if averaged else prf(values.sum(-2))
 
-        sums, samples = self.sums[name], self.samples[name]
         return difference(
-            *(score(values) for values in (sums[0], sums[model])),
-            *(score(values) for values in (samples[0], samples[model])),
+            *(score(values) for values in (self.sums[0], self.sums[model])),
+            *(score(values) for values in (self.samples[0], self.samples[model])),
+        )
+
+    def only(self, name: str) -> "_Group":
+        """The counts of one name, 0 where a model has none."""
+        rows = [[i for i, x in enumerate(own) if x == name] for own in self.names]
+        return _Group(
+            [(name,)] * len(rows),
+            [values[row] for values, row in zip(self.sums, rows)],
+            [values[:, row] for values, row in zip(self.samples, rows)],
         )
 
 
-def _both(pairs: Sequence[Tuple[Floats, Floats]]) -> List[Floats]:
-    """Both values, then both samples."""
-    return [value for side in zip(*pairs) for value in side]
+class _Samples:
+    """The counts of all models, and their resamples."""
+
+    def __init__(
+        self,
+        results: Sequence[Result],
+        training: Optional[TrainingSet],
+        n: int,
+        seed: int,
+    ) -> None:
+        names: Dict[str, List[Tuple[str, ...]]] = {}
+        counts: Dict[str, List[Floats]] = {}
+        for result in results:
+            for name, table in result.tables().items():
+                names.setdefault(name, []).append(table.labels)
+                counts.setdefault(name, []).append(label_counts(table))
+            docs = [gold for gold, _ in result.pairs]
+            found = bucket_counts(result.spans, docs, training)
+            for name, values in found.items():
+                names.setdefault(name, []).append(BUCKETS[name].names)
+                counts.setdefault(name, []).append(values)
+        every = [values for of_models in counts.values() for values in of_models]
+        annotated = results[0].spans.annotated | results[0].flat.annotated
+        samples = iter(resample(every, annotated, n=n, seed=seed))
+        self.groups = {
+            name: _Group(
+                names[name],
+                [values.sum(0) for values in of_models],
+                [next(samples) for _ in of_models],
+            )
+            for name, of_models in counts.items()
+        }
+        self.buckets = [name for name in BUCKETS if name in counts]
+
+    def scores(self, model: int) -> Dict[str, Any]:
+        """All scores of a model."""
+        return self._collect(lambda group, **kw: group.describe(model, **kw), (model,))
+
+    def differences(self, model: int) -> Dict[str, Any]:
+        """How much higher all of them are than those of the first."""
+        return self._collect(
+            lambda group, **kw: group.difference(model, **kw), (0, model)
+        )
+
+    def _collect(
+        self, score: Callable[..., Dict[str, Any]], models: Sequence[int]
+    ) -> Dict[str, Any]:
+        groups = self.groups
+        labels = {label for model in models for label in groups["all"].names[model]}
+        return {
+            "summary": {
+                "micro": score(groups["all"]),
+                "macro": score(groups["all"], averaged=True),
+                **{x: score(groups[x]) for x in ("outermost", "inner", "flat")},
+            },
+            "per_label": {x: score(groups["all"].only(x)) for x in sorted(labels)},
+            "buckets": {
+                name: {
+                    "title": BUCKETS[name].title,
+                    "buckets": [
+                        {"name": x, **score(groups[name].only(x))}
+                        for x in BUCKETS[name].names
+                    ],
+                }
+                for name in self.buckets
+            },
+        }

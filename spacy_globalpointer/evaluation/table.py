@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import Any, Callable, Iterable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 import numpy
 from numpy.typing import NDArray
@@ -108,8 +108,9 @@ class _Rows:
         found = list(spans)
         places = [(s.start_char, s.end_char, s.label_) for s in found]
         stored = getattr(spans, "attrs", {}).get("scores")
-        scored = stored is not None and len(stored) == len(found)
-        scores = dict(zip(places, map(float, stored))) if scored else {}
+        scores: Dict[Tuple[int, int, str], float] = {}
+        if stored is not None and len(stored) == len(found):
+            scores = dict(zip(places, map(float, stored)))
         rows = {place: span.text for place, span in zip(places, found)}
         for row, text in rows.items():
             self.docs.append(number)
@@ -162,7 +163,7 @@ def read_table(
 
 def spans_under(spans_key: str) -> GetSpansT:
     """Getter of doc.spans[spans_key], None where there is no such group."""
-    return lambda doc: doc.spans[spans_key] if spans_key in doc.spans else None
+    return lambda doc: doc.spans.get(spans_key)
 
 
 def entities(doc: Doc) -> Optional[Iterable[Span]]:
@@ -178,9 +179,8 @@ class _TokenBorders:
         empty = numpy.zeros((0, 2), dtype="int64")
         sizes = [rows.sum(1).max(initial=0) + 1 for rows in tokens]
         self.offsets = numpy.cumsum([0, *sizes]).astype("int64")
-        self.starts, lengths = numpy.concatenate(
-            [empty, *(rows + [first, 0] for rows, first in zip(tokens, self.offsets))]
-        ).T
+        starts, lengths = numpy.concatenate([empty, *tokens]).T
+        self.starts = starts + numpy.repeat(self.offsets[:-1], list(map(len, tokens)))
         self.ends = self.starts + lengths
 
     def match(self, mentions: Mentions) -> Mask:
@@ -239,7 +239,7 @@ def is_inner(mentions: Mentions) -> Mask:
     starts = mentions.starts + mentions.docs * room
     ends = mentions.ends + mentions.docs * room
     places = numpy.stack((starts, -ends), axis=1)
-    (first, last), of = _unique_rows(places)
+    (_, last), of = _unique_rows(places)
     # How far the spans reach that begin before, or with it and are longer.
     reach = numpy.maximum.accumulate(numpy.concatenate(([-1], -last)))[:-1]
     return numpy.asarray((-last <= reach)[of])

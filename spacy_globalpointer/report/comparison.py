@@ -127,7 +127,9 @@ def compare_documents(
             )
     return [
         Comparison(
-            Annotation.read(gold, spans_key), Annotation.read(predicted, spans_key), kinds
+            Annotation.read(gold, spans_key),
+            Annotation.read(predicted, spans_key),
+            kinds,
         )
         for (gold, predicted), kinds in zip(pairs, _wrong_kinds(pairs, spans_key))
     ]

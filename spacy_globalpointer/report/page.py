@@ -60,9 +60,7 @@ def span_page(
     }
     colours = label_colours([*(labels or ()), *sorted(found)])
     renderer = NestedSpanRenderer(colours)
-    order = sorted(
-        enumerate(comparisons, 1), key=lambda pair: -pair[1].n_errors
-    )
+    order = sorted(enumerate(comparisons, 1), key=lambda pair: -pair[1].n_errors)
     drawn = order[: limit or None]
     documents = "\n".join(
         _document(number, comparison, renderer, colours) for number, comparison in drawn
@@ -105,7 +103,11 @@ def _filters(drawn: Sequence[Comparison], n_all: int) -> str:
         f'<span class="where">{counts[kind]}</span></label>'
         for kind in FILTERS
     )
-    rest = f"; the {len(drawn)} with the most errors are drawn" if len(drawn) < n_all else ""
+    rest = (
+        f"; the {len(drawn)} with the most errors are drawn"
+        if len(drawn) < n_all
+        else ""
+    )
     return f"""<form id="filters" autocomplete="off">
 <fieldset><legend>Show documents with</legend>{boxes}</fieldset>
 <label>Order <select id="order"><option value="errors">most errors first</option>

@@ -12,7 +12,6 @@ from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
 
 import matplotlib
 import numpy
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..decoding import Floats, Ints, Mask
@@ -74,7 +73,15 @@ def save(figure: Figure, path: Path) -> str:
     return svg
 
 
-def _axes(width: float, height: float) -> Tuple[Figure, Axes]:
+def to_png(figure: Figure) -> bytes:
+    """Draw a figure as PNG."""
+    buffer = io.BytesIO()
+    with _styled():
+        figure.savefig(buffer, format="png", dpi=110)
+    return buffer.getvalue()
+
+
+def _axes(width: float, height: float) -> Tuple[Figure, Any]:
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.add_subplot()
 
@@ -125,7 +132,8 @@ def plot_labels(models: Mapping[str, Mapping[str, Any]]) -> Figure:
 def plot_buckets(buckets: Mapping[str, Mapping[str, Any]]) -> Figure:
     """F1 by bucket as a heatmap, with the number of gold spans.
 
-    buckets (Mapping[str, Mapping[str, Any]]): From `bucket_scores`.
+    buckets (Mapping[str, Mapping[str, Any]]): The entry "buckets" of a model in
+        what `compare` returns.
     """
     rows = [row["buckets"] for row in buckets.values()]
     width = max((len(row) for row in rows), default=1)
@@ -141,7 +149,9 @@ def plot_buckets(buckets: Mapping[str, Mapping[str, Any]]) -> Figure:
             for j, bucket in enumerate(row):
                 text = f"{bucket['name']}\n–"
                 if not numpy.isnan(values[i, j]):
-                    text = f"{bucket['name']}\n{100 * bucket['f']:.1f} ({bucket['gold']})"
+                    text = (
+                        f"{bucket['name']}\n{100 * bucket['f']:.1f} ({bucket['gold']})"
+                    )
                 _write(axes, j, i, text, values[i, j])
         axes.set_yticks(range(len(rows)), [row["title"] for row in buckets.values()])
         axes.set_xticks([])
@@ -175,7 +185,7 @@ def plot_confusion(labels: Sequence[str], matrix: Ints) -> Figure:
     return figure
 
 
-def _heatmap(axes: Axes, values: Floats, low: float = 0.0, high: float = 1.0) -> Any:
+def _heatmap(axes: Any, values: Floats, low: float = 0.0, high: float = 1.0) -> Any:
     axes.grid(False)
     for spine in axes.spines.values():
         spine.set_visible(False)
@@ -183,7 +193,7 @@ def _heatmap(axes: Axes, values: Floats, low: float = 0.0, high: float = 1.0) ->
     return axes.imshow(values, cmap=HEAT, vmin=low, vmax=high, aspect="auto")
 
 
-def _write(axes: Axes, x: int, y: int, text: str, value: float) -> None:
+def _write(axes: Any, x: int, y: int, text: str, value: float) -> None:
     dark = not numpy.isnan(value) and value < 0.5
     colour = "white" if dark else "black"
     axes.text(x, y, text, ha="center", va="center", color=colour, fontsize=8)
@@ -206,7 +216,9 @@ def plot_probabilities(probabilities: Floats, found: Mask) -> Figure:
             colour = COLOURS[place]
             # A violin is drawn over a density, which one value has none of.
             if len(numpy.unique(values)) > 1:
-                violin = axes.violinplot([values], [place], widths=0.8, showmedians=True)
+                violin = axes.violinplot(
+                    [values], [place], widths=0.8, showmedians=True
+                )
                 for part in violin["bodies"]:
                     part.set(facecolor=colour, edgecolor="black", alpha=0.6)
                 for name in ("cmins", "cmaxes", "cbars", "cmedians"):

@@ -97,7 +97,7 @@ def _summary(metrics: Metrics, names: Sequence[str]) -> str:
         return "\n".join([*parts, table(header, rows)])
     rows = []
     for key, title in ROWS.items():
-        row = [title]
+        row: list[Any] = [title]
         for model in metrics["models"]:
             row += [score(model["summary"][key], name) for name in "prf"]
             if "differences" in model:
@@ -121,22 +121,22 @@ def _count(value: int | None) -> str | None:
 
 
 def _models(metrics: Metrics, names: Sequence[str]) -> str:
-    rows = []
+    items = []
     for name, model in zip(names, metrics["models"]):
         settings = {k: v for k, v in model["settings"].items() if v != {}}
-        shown = ", ".join(f"{key} = {_setting(v)}" for key, v in settings.items())
-        rows.append((name, model["model"], model["component"], shown or "–"))
-    parts = [table(("Model", "Folder or package", "Component", "Settings"), rows)]
-    for name, model in zip(names, metrics["models"]):
+        shown = [model["component"]]
+        shown += [f"{key} = {_setting(value)}" for key, value in settings.items()]
         if model["off_tokens"]:
-            parts.append(
-                _paragraph(
-                    f"{name}: {model['off_tokens']:,} predicted spans begin or end "
-                    "inside a gold token. As in spaCy's scorer they are left out of "
-                    "the scores; among the documents they are shown as spurious."
-                )
+            shown.append(
+                f"{model['off_tokens']:,} predicted spans begin or end inside a gold "
+                "token; as in spaCy's scorer they are left out of the scores, and "
+                "among the documents they are shown as spurious"
             )
-    return "\n".join(parts)
+        where = escape(model["model"])
+        items.append(
+            f"<li><b>{escape(name)}</b> ({where}): {escape('; '.join(shown))}</li>"
+        )
+    return f'<ul class="models">{"".join(items)}</ul>'
 
 
 def _setting(value: Any) -> str:
@@ -180,13 +180,18 @@ def _buckets(metrics: Metrics, names: Sequence[str], plots: Plots) -> str:
         for number, bucket in enumerate(first["buckets"]):
             row = [f"{first['title']}: {bucket['name']}", _count(bucket["gold"])]
             for model in metrics["models"]:
-                other = model["buckets"][key]["buckets"][number]
-                row += [_count(other["predicted"]), percent(other["f"])]
+                own = model["buckets"][key]["buckets"][number]
+                row += [_count(own["predicted"]), score(own, "f")]
+                if "differences" in model:
+                    other = model["differences"]["buckets"][key]["buckets"][number]
+                    row.append(change(other))
             rows.append(row)
     header = ["", "Gold"]
-    for name in names:
+    for number, name in enumerate(names):
         end = f", {name}" if len(names) > 1 else ""
         header += [f"Predicted{end}", f"F1{end}"]
+        if number:
+            header.append(f"F1 above {names[0]}")
     notes = _paragraph(
         "Entity density is the number of gold spans to a token. Text length counts "
         "tokens. In the plots, each cell has the range, F1 in percent, and the number "

@@ -1,6 +1,39 @@
-"""The style sheet of the page."""
+"""The style sheets of the page."""
 
-STYLE = """
+# Of documents with their spans, on the page and in notebooks.
+SPANS = """
+/* displaCy sets a line height of its own on the element. */
+.spans {
+  line-height: 1.6 !important; white-space: pre-wrap; overflow-wrap: anywhere;
+}
+.token {
+  display: inline-grid; grid-template-rows: auto; grid-auto-rows: 1.2rem;
+  grid-template-columns: minmax(0, auto); max-width: 100%; margin-bottom: .35rem;
+}
+/* The space after a word is part of its box, so that a bar runs on across it. */
+.word { grid-row: 1; white-space: break-spaces; }
+.bar {
+  display: flex; align-items: center; align-self: center; min-width: 0; height: .45rem;
+  border: solid #0007; border-width: 1px 0;
+}
+.bar.start { border-inline-start-width: 1px; }
+.bar.end { border-inline-end-width: 1px; margin-inline-end: .25rem; }
+.chip {
+  display: inline-block; min-width: 0; max-width: 100%; padding: 0 .3rem;
+  overflow: hidden; border: 1px solid #0009; border-radius: .2rem; color: #000;
+  font-size: .72rem; font-weight: 600; line-height: 1rem; text-overflow: ellipsis;
+  white-space: nowrap; vertical-align: middle; unicode-bidi: plaintext;
+}
+.bar.wrong {
+  background-image: repeating-linear-gradient(135deg, #fff0 0 3px, #fff 3px 6px);
+}
+.chip.wrong { border: 2px dashed #000; line-height: calc(1rem - 2px); }
+.bar, .chip { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
+"""
+
+STYLE = (
+    SPANS
+    + """
 :root { color-scheme: light; }
 * { box-sizing: border-box; }
 body {
@@ -12,6 +45,7 @@ h2 { margin: 0 0 .4rem; font-size: 1.25rem; }
 h3 { margin: 0; font-size: 1.05rem; }
 h4 { margin: 0 0 .4rem; font-size: .9rem; color: #555; }
 body > section { margin-top: 2rem; padding-top: 1rem; border-top: 2px solid #333; }
+.models { overflow-wrap: anywhere; }
 nav ul { display: flex; flex-wrap: wrap; gap: .2rem 1rem; }
 p { margin: .4rem 0; }
 ul { margin: .4rem 0; padding: 0; list-style: none; }
@@ -40,55 +74,37 @@ ul { margin: .4rem 0; padding: 0; list-style: none; }
 }
 #filters legend { float: left; padding: 0 .9rem 0 0; }
 #filters label { white-space: nowrap; }
+@media (max-width: 45rem) { #filters { position: static; } }
 .panels { display: grid; grid-template-columns: 1fr 1fr; gap: 1rem; }
 .panel { min-width: 0; padding: .7rem; border: 1px solid #ddd; border-radius: .4rem; }
 @media (max-width: 45rem) { .panels { grid-template-columns: 1fr; } }
 
-/* displaCy sets a line height of its own on the element. */
-.spans {
-  line-height: 1.6 !important; white-space: pre-wrap; overflow-wrap: anywhere;
-}
-.token {
-  display: inline-grid; grid-template-rows: auto; grid-auto-rows: 1.2rem;
-  grid-template-columns: minmax(0, auto); max-width: 100%; margin-bottom: .35rem;
-}
-/* The space after a word is part of its box, so that a bar runs on across it. */
-.word { grid-row: 1; white-space: break-spaces; }
-.bar {
-  display: flex; align-items: center; align-self: center; min-width: 0; height: .45rem;
-  border: solid #0007; border-width: 1px 0;
-}
-.bar.start { border-inline-start-width: 1px; }
-.bar.end { border-inline-end-width: 1px; margin-inline-end: .25rem; }
-.chip {
-  display: inline-block; min-width: 0; max-width: 100%; padding: 0 .3rem;
-  overflow: hidden; border: 1px solid #0009; border-radius: .2rem; color: #000;
-  font-size: .72rem; font-weight: 600; line-height: 1rem; text-overflow: ellipsis;
-  white-space: nowrap; vertical-align: middle; unicode-bidi: plaintext;
-}
 /* Outside the drawing, where rows need not line up, a long label is shown in full. */
 .legend .chip, .errors .chip { white-space: normal; overflow-wrap: anywhere; }
-.bar.wrong {
-  background-image: repeating-linear-gradient(135deg, #fff0 0 3px, #fff 3px 6px);
-}
-.chip.wrong { border: 2px dashed #000; line-height: calc(1rem - 2px); }
-.bar, .chip { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
-
 .errors { margin-top: .6rem; font-size: .9rem; }
 .errors summary { font-weight: 600; }
 .errors li { margin: .25rem 0; overflow-wrap: anywhere; }
 .where { color: #555; font-variant-numeric: tabular-nums; }
-.kind { padding: 0 .3rem; border: 1px solid #555; border-radius: .6rem; font-size: .8rem; }
+.kind {
+  padding: 0 .3rem; border: 1px solid #555; border-radius: .6rem; font-size: .8rem;
+}
 
 .scroll { max-width: 100%; margin: .6rem 0; overflow-x: auto; }
 .tall { max-height: 40rem; overflow-y: auto; }
-table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .2rem .6rem; border-bottom: 1px solid #ddd; text-align: end; }
-th { vertical-align: bottom; }
-th:first-child, td:first-child { text-align: start; overflow-wrap: anywhere; }
+table {
+  border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums;
+}
+th, td {
+  padding: .2rem .6rem; border-bottom: 1px solid #ddd; text-align: end;
+  vertical-align: top;
+}
+thead th { vertical-align: bottom; }
+th:first-child { min-width: 7rem; max-width: 20rem; text-align: start; }
+th { overflow-wrap: break-word; }
 td small { display: block; color: #555; white-space: nowrap; }
 .figures { display: flex; flex-wrap: wrap; gap: 1rem 2rem; align-items: flex-start; }
 figure { max-width: 100%; margin: .6rem 0; }
 figure svg { display: block; max-width: 100%; height: auto; }
 figcaption { max-width: 36rem; font-size: .85rem; color: #444; }
 """
+)

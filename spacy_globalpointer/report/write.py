@@ -71,7 +71,7 @@ def short_names(models: Sequence[str]) -> list[str]:
         names = ["/".join(part[-n:]) for part in parts]
         if len(set(names)) == len(names):
             return names
-    return [f"{number} {name}" for number, name in enumerate(names, 1)]
+    return [f"{part[-1]} ({number})" for number, part in enumerate(parts, 1)]
 
 
 def _figures(
