@@ -100,7 +100,7 @@ def _filters(drawn: Sequence[Comparison], n_all: int) -> str:
     counts = Counter(kind for comparison in drawn for kind in kinds_in(comparison))
     boxes = "".join(
         f'<label><input type="checkbox" value="{kind}"> {kind} '
-        f'<span class="where">{counts[kind]}</span></label>'
+        f"<small>{counts[kind]}</small></label>"
         for kind in FILTERS
     )
     rest = (

@@ -18,12 +18,12 @@ from ..decoding import Floats, Ints, Mask
 
 COLOURS = (
     "#0072B2",
-    "#D55E00",
-    "#009E73",
-    "#CC79A7",
     "#E69F00",
-    "#56B4E9",
     "#000000",
+    "#56B4E9",
+    "#D55E00",
+    "#CC79A7",
+    "#009E73",
     "#F0E442",
 )
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")

@@ -22,7 +22,8 @@ SCRIPT = """
       item.hidden = wanted.length > 0 && !wanted.some((kind) => kinds.includes(kind));
       count += !item.hidden;
     }
-    shown.textContent = wanted.length ? count + " shown, of " + all : all;
+    const some = count + " of the " + documents.length + " drawn";
+    shown.textContent = wanted.length ? some : all;
   };
   form.addEventListener("change", choose);
   form.addEventListener("submit", (event) => event.preventDefault());

@@ -87,6 +87,7 @@ def figure(name: str, svg: str, caption: str) -> str:
     RETURNS (str): The markup.
     """
     drawing = svg[svg.index("<svg") :]
+    drawing = re.sub(r"<metadata>.*?</metadata>", "", drawing, flags=re.DOTALL)
     drawing = re.sub(r'\bid="', f'id="{name}-', drawing)
     drawing = re.sub(r'(href="#|url\(#)', rf"\g<1>{name}-", drawing)
     label = escape(caption)

@@ -1,11 +1,11 @@
 """The report: a page, its numbers as JSON, and its plots as files."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy
-import srsly
 from matplotlib.figure import Figure
 
 from ..corpora.docbin import write_whole
@@ -53,7 +53,8 @@ def write_report(
         before=front(metrics, names, saved),
         limit=limit,
     )
-    text = srsly.json_dumps(metrics, indent=2)
+    # Not with srsly, which does not give every float back as it was.
+    text = json.dumps(metrics, indent=2, ensure_ascii=False, allow_nan=False)
     write_whole(folder / "metrics.json", text.encode("utf8"))
     write_whole(folder / "report.html", page.encode("utf8"))
     return folder / "report.html"
