@@ -211,7 +211,7 @@ def plot_probabilities(probabilities: Floats, found: Mask) -> Figure:
         "not found": probabilities[~found],
     }
     with _styled():
-        figure, axes = _axes(4.2, 3.4)
+        figure, axes = _axes(3.7, 3.2)
         for place, values in enumerate(groups.values()):
             colour = COLOURS[place]
             # A violin is drawn over a density, which one value has none of.
@@ -313,7 +313,7 @@ def plot_reliability(models: Mapping[str, Mapping[str, Any]]) -> Figure:
     models (Mapping[str, Mapping[str, Any]]): What `reliability` gives of each model.
     """
     with _styled():
-        figure, axes = _axes(4.2, 3.8)
+        figure, axes = _axes(3.7, 3.5)
         axes.plot([0, 1], [0, 1], color="black", linewidth=0.8, linestyle=":")
         for number, (name, values) in enumerate(models.items()):
             bins = values["bins"]
@@ -339,7 +339,7 @@ def plot_precision_recall(curves: Mapping[str, Mapping[str, Any]]) -> Figure:
     """
     shown = sorted(curves, key=lambda label: -curves[label]["gold"])[: len(COLOURS)]
     with _styled():
-        figure, axes = _axes(4.6, 3.8)
+        figure, axes = _axes(3.7, 3.5)
         for number, label in enumerate(shown):
             curve = curves[label]
             style = _style(number)

@@ -105,6 +105,14 @@ td small { display: block; color: #555; white-space: nowrap; }
 .figures { display: flex; flex-wrap: wrap; gap: 1rem 2rem; align-items: flex-start; }
 figure { max-width: 100%; margin: .6rem 0; }
 figure svg { display: block; max-width: 100%; height: auto; }
-figcaption { max-width: 36rem; font-size: .85rem; color: #444; }
+figcaption {
+  position: sticky; left: 0; max-width: min(36rem, 100vw - 2rem); font-size: .85rem;
+  color: #444;
+}
+/* On a small screen a plot is moved, not made too small to read. */
+@media (max-width: 45rem) {
+  figure { overflow-x: auto; }
+  figure svg { max-width: none; }
+}
 """
 )

@@ -92,4 +92,4 @@ def figure(name: str, svg: str, caption: str) -> str:
     drawing = re.sub(r'(href="#|url\(#)', rf"\g<1>{name}-", drawing)
     label = escape(caption)
     drawing = drawing.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
-    return f"<figure>{drawing}<figcaption>{label}</figcaption></figure>"
+    return f'<figure tabindex="0">{drawing}<figcaption>{label}</figcaption></figure>'
