@@ -1,7 +1,8 @@
 """The scores behind the predictions of a component."""
 
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from typing import Any, Callable, List, Sequence
+from typing import Any, Callable, Iterator, List, Sequence
 
 import numpy
 import torch
@@ -12,6 +13,7 @@ from spacy.util import minibatch
 
 from ..decoding import Floats, Ints, Mask, decode
 from ..heads.crf import span_probabilities
+from ..pipeline.candidates import give_candidates
 from ..pipeline.component import Recognizer
 from ..pipeline.gold import DroppedGold, batch_gold
 from ..pipeline.gold_tags import batch_tags
@@ -84,15 +86,17 @@ def _nothing() -> List[NDArray[Any]]:
 
 def _of_lattice(pipe: SpanRecognizer, examples: List[Example]) -> Outputs:
     docs = [example.predicted for example in examples]
-    lattice = pipe.score_candidates(docs)
-    gold = batch_gold(
-        examples,
-        pipe._gold_reader,
-        pipe._label_ids,
-        pipe.cfg["max_length"],
-        lattice.scores.device,
-        DroppedGold(),
-    )
+    predicted_cells = _predicted_cells(pipe, docs)
+    with _candidates_of(pipe, examples):
+        lattice = pipe.score_candidates(docs)
+        gold = batch_gold(
+            examples,
+            pipe._gold_reader,
+            pipe._label_ids,
+            pipe.cfg["max_length"],
+            lattice.scores.device,
+            DroppedGold(),
+        )
     outputs = lattice.scores[:, gold.heads, gold.widths].double()
     if pipe.objective.exclusive:
         chances = outputs.softmax(0)
@@ -109,7 +113,7 @@ def _of_lattice(pipe: SpanRecognizer, examples: List[Example]) -> Outputs:
     gold_cells, cells, predicted = number_rows(
         (labels, heads, heads + widths + 1),
         (spans.labels, spans.starts, spans.ends),
-        _predicted_cells(pipe, docs),
+        predicted_cells,
     )
     return Outputs(
         gold_labels=labels,
@@ -124,6 +128,24 @@ def _of_lattice(pipe: SpanRecognizer, examples: List[Example]) -> Outputs:
         ).numpy(),
         right=numpy.isin(cells, gold_cells),
     )
+
+
+@contextmanager
+def _candidates_of(pipe: SpanRecognizer, examples: List[Example]) -> Iterator[None]:
+    """Put given candidates back, for a while, where predictions stand in their
+    place."""
+    key = pipe.cfg["candidates_key"]
+    if key != pipe.key:
+        yield
+        return
+    predicted = [example.predicted.spans[key] for example in examples]
+    try:
+        for example in examples:
+            give_candidates(example, key, DroppedGold())
+        yield
+    finally:
+        for example, spans in zip(examples, predicted):
+            example.predicted.spans[key] = spans
 
 
 def _of_sequences(pipe: SequenceRecognizer, examples: List[Example]) -> Outputs:

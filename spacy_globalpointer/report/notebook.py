@@ -103,6 +103,7 @@ def lattice_scores(
     nlp: Language, doc: Doc | str, label: str, *, component: str | None = None
 ) -> LatticeScores:
     """Score all spans of a text for a label, to see why one was found, or was not.
+    With `candidates_key`, those that are not given as well.
 
     nlp (Language): A trained pipeline.
     doc (Doc | str): A text, or a document that the pipeline has run over.
@@ -115,7 +116,7 @@ def lattice_scores(
     if label not in pipe.labels:
         raise ValueError(Errors.E041.format(label=label, labels=list(pipe.labels)))
     doc = nlp(doc) if isinstance(doc, str) else doc
-    lattice = pipe.score_candidates([doc])
+    lattice = pipe.predict([doc])
     odds = pipe.objective.log_odds(lattice).scores
     row = odds[pipe.labels.index(label)].double()
     heads, widths = lattice.layout.valid.nonzero().T.cpu().numpy()

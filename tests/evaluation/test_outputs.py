@@ -10,6 +10,8 @@ from pipelines import pipeline as make_pipeline
 
 from spacy_globalpointer.evaluation import read_outputs
 from spacy_globalpointer.evaluation.outputs import FLOOR
+from spacy_globalpointer.pipeline.candidates import give_candidates
+from spacy_globalpointer.pipeline.gold import DroppedGold
 
 
 @pytest.fixture(scope="module")
@@ -83,21 +85,26 @@ def test_what_cannot_be_found_is_left_out(trained):
     assert [len(x) for x in columns(read_outputs(pipe, made[1:]))] == [0] * 7
 
 
-def test_given_candidates_alone():
-    nlp = make_pipeline(candidates_key="given")
+@pytest.mark.parametrize("key", ["given", KEY])
+def test_given_candidates_alone(key):
+    """Also where predictions take the place of the candidates."""
+    nlp = make_pipeline(candidates_key=key, threshold=0.9999)
     made = examples(nlp)
     for example in made:
-        example.predicted.spans["given"] = [
-            example.predicted[s.start : s.end] for s in example.reference.spans[KEY]
-        ]
-    train(nlp, made, steps=5)
+        example.reference.spans["given"] = list(example.reference.spans[KEY])
+        give_candidates(example, key, DroppedGold())
+    train(nlp, made, steps=12)
     for example in made:
         example.predicted = nlp(example.predicted)
-    places = [{(s, e) for s, e, _ in spans} for _, spans in NESTED]
-    with changed(nlp, threshold=FLOOR):
-        outputs = read_outputs(nlp.get_pipe("global_pointer"), made)
-    assert len(outputs.labels) <= len(LABELS) * sum(map(len, places))
-    assert len(outputs.gold_labels) == 10
+    said = [found(example.predicted) for example in made]
+    outputs = read_outputs(nlp.get_pipe("global_pointer"), made)
+    assert [found(example.predicted) for example in made] == said
+    assert (
+        outputs.gold_found.sum() == sum(map(len, said)) < len(outputs.gold_found) == 10
+    )
+    n_places = sum(len({span[:2] for span in spans}) for _, spans in NESTED)
+    assert len(outputs.labels) <= len(LABELS) * n_places
+    assert outputs.right.sum() == 10
 
 
 @pytest.mark.filterwarnings("ignore:.*cannot use some of the gold spans")
