@@ -2,7 +2,7 @@
 
 import numpy as np
 import spacy
-from spacy.tokens import Doc, Span, SpanGroup
+from spacy.tokens import Doc, Span
 from spacy.training import Example
 
 from spacy_globalpointer.evaluation import (
@@ -18,15 +18,12 @@ KEY = "sc"
 VOCAB = spacy.blank("xx").vocab
 
 
-def make_doc(n_tokens, spans, scores=None, key=KEY, vocab=VOCAB):
+def make_doc(n_tokens, spans):
     """A document of `n_tokens` words, with spans as (start, end, label); None for no
     annotation."""
-    doc = Doc(vocab, words=[f"w{i}" for i in range(n_tokens)])
+    doc = Doc(VOCAB, words=[f"w{i}" for i in range(n_tokens)])
     if spans is not None:
-        group = [Span(doc, start, end, label=label) for start, end, label in spans]
-        doc.spans[key] = SpanGroup(doc, spans=group)
-        if scores is not None:
-            doc.spans[key].attrs["scores"] = scores
+        doc.spans[KEY] = [Span(doc, start, end, label) for start, end, label in spans]
     return doc
 
 

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterable, List, Optional, Sequence, Tuple
 
 import numpy
 from numpy.typing import NDArray
 from spacy.tokens import Doc, Span
 
-from ..decoding import Floats, Ints, Mask
+from ..decoding import Ints, Mask
 
 GetSpansT = Callable[[Doc], Optional[Iterable[Span]]]
 
@@ -21,7 +21,6 @@ class Mentions:
     starts, ends (Ints): First character, and the one behind the last.
     labels (Ints): Number of the label in the table.
     lengths (Ints): Tokens of the gold document that begin in it.
-    scores (Floats): Probability that is stored with it, NaN where there is none.
     texts (NDArray): Its text.
     """
 
@@ -30,7 +29,6 @@ class Mentions:
     ends: Ints
     labels: Ints
     lengths: Ints
-    scores: Floats
     texts: NDArray[Any]
 
     def __len__(self) -> int:
@@ -102,39 +100,24 @@ class _Rows:
     ends: List[int] = field(default_factory=list)
     labels: List[str] = field(default_factory=list)
     texts: List[str] = field(default_factory=list)
-    scores: List[float] = field(default_factory=list)
 
     def add(self, number: int, spans: Iterable[Span]) -> None:
-        found = list(spans)
-        places = [(s.start_char, s.end_char, s.label_) for s in found]
-        stored = getattr(spans, "attrs", {}).get("scores")
-        scores: Dict[Tuple[int, int, str], float] = {}
-        if stored is not None and len(stored) == len(found):
-            scores = dict(zip(places, map(float, stored)))
-        rows = {place: span.text for place, span in zip(places, found)}
-        for row, text in rows.items():
+        places = {(s.start_char, s.end_char, s.label_): s.text for s in spans}
+        for (start, end, label), text in places.items():
             self.docs.append(number)
-            self.starts.append(row[0])
-            self.ends.append(row[1])
-            self.labels.append(row[2])
+            self.starts.append(start)
+            self.ends.append(end)
+            self.labels.append(label)
             self.texts.append(text)
-            self.scores.append(scores.get(row, numpy.nan))
 
 
-def read_table(
-    pairs: Iterable[Tuple[Doc, Doc]],
-    get_spans: GetSpansT,
-    *,
-    labels: Sequence[str] = (),
-) -> SpanTable:
+def read_table(pairs: Iterable[Tuple[Doc, Doc]], get_spans: GetSpansT) -> SpanTable:
     """Read the spans of documents into a table.
 
     pairs (Iterable[Tuple[Doc, Doc]]): Gold and predicted documents, each pair of
         one and the same text, the tokens may differ.
     get_spans (Callable[[Doc], Optional[Iterable[Span]]]): The spans of a document,
         None if it has no annotation.
-    labels (Sequence[str]): Labels that are to have a number though they may not
-        occur.
     RETURNS (SpanTable): The table.
     """
     sides = _Rows(), _Rows()
@@ -146,7 +129,7 @@ def read_table(
         if spans is not None:
             sides[0].add(number, spans)
             sides[1].add(number, get_spans(predicted) or ())
-    names = tuple(sorted({*labels, *sides[0].labels, *sides[1].labels}))
+    names = tuple(sorted({*sides[0].labels, *sides[1].labels}))
     n_tokens = numpy.array([len(rows) for rows in tokens], dtype="int64")
     borders = _TokenBorders(tokens)
     gold_side, predicted_side = (_mentions(side, names, borders) for side in sides)
@@ -213,7 +196,6 @@ def _mentions(rows: _Rows, labels: Tuple[str, ...], borders: _TokenBorders) -> M
         ends=ends,
         labels=numpy.array([numbers[label] for label in rows.labels], dtype="int64"),
         lengths=borders.count(docs, starts, ends),
-        scores=numpy.array(rows.scores, dtype="float64"),
         texts=texts,
     )
 

@@ -112,7 +112,7 @@ def _comparing(names: Sequence[str], scores: str) -> list[str]:
     for number, name in enumerate(names):
         header += [f"{'F1' if x == 'F' else x}, {name}" for x in scores]
         if number:
-            header.append(f"F1 above {names[0]}")
+            header.append(f"F1 against {names[0]}")
     return header
 
 
@@ -191,7 +191,7 @@ def _buckets(metrics: Metrics, names: Sequence[str], plots: Plots) -> str:
         end = f", {name}" if len(names) > 1 else ""
         header += [f"Predicted{end}", f"F1{end}"]
         if number:
-            header.append(f"F1 above {names[0]}")
+            header.append(f"F1 against {names[0]}")
     notes = _paragraph(
         "Entity density is the number of gold spans to a token. Text length counts "
         "tokens. In the plots, each cell has the range, F1 in percent, and the number "

@@ -40,6 +40,9 @@ def write_report(
     names = short_names([result.name for result in results])
     drawn = folder / "plots"
     drawn.mkdir(parents=True, exist_ok=True)
+    # Of another report there, plots would be left over.
+    for path in (*drawn.glob("*.svg"), *drawn.glob("*.png")):
+        path.unlink()
     saved = {
         name: (plots.save(figure, drawn / name), caption)
         for name, (figure, caption) in _figures(results, metrics, names).items()

@@ -1,4 +1,3 @@
-import numpy as np
 import pytest
 import spacy
 from documents import KEY, make_doc, random_pairs, to_docs, to_examples
@@ -15,8 +14,8 @@ from spacy_globalpointer.evaluation import (
 )
 
 
-def read(docs, **kwargs):
-    return read_table(docs, spans_under(KEY), **kwargs)
+def read(docs):
+    return read_table(docs, spans_under(KEY))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -42,14 +41,12 @@ def test_scores_are_those_of_spacys_scorer(seed):
         assert scores.tolist() == pytest.approx(expected)
 
 
-def test_a_span_counts_once_and_keeps_its_score():
+def test_a_span_counts_once():
     gold = make_doc(4, [(0, 2, "A"), (0, 2, "A"), (0, 2, "B")])
-    predicted = make_doc(4, [(0, 2, "A"), (2, 4, "A"), (2, 4, "A")], [0.9, 0.3, 0.3])
+    predicted = make_doc(4, [(0, 2, "A"), (2, 4, "A"), (2, 4, "A")])
     table = read([(gold, predicted)])
     assert (len(table.gold), len(table.predicted)) == (2, 2)
     assert [mask.tolist() for mask in table.right] == [[True, False], [True, False]]
-    assert table.predicted.scores.tolist() == [0.9, 0.3]
-    assert np.isnan(table.gold.scores).all()
     assert table.gold.texts.tolist() == ["w0 w1", "w0 w1"]
 
 
@@ -95,4 +92,3 @@ def test_nothing(pairs):
     table = read(pairs)
     assert table.labels == () and table.n_docs == len(pairs)
     assert label_counts(table.by_depth(inner=True)).shape == (len(pairs), 0, 3)
-    assert read(pairs, labels=["B", "A"]).labels == ("A", "B")

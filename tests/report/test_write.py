@@ -67,7 +67,7 @@ def test_models_side_by_side(tmp_path):
         f"{name}-{number}" for name in both for number in (1, 2)
     }
     header = {x["text"] for x in page.find("th")}
-    assert {"F1, a/best", "F1, b/best", "F1 above a/best"} <= header
+    assert {"F1, a/best", "F1, b/best", "F1 against a/best"} <= header
     micro = next(x for x in page.find("tr") if x["text"].startswith("All spans"))
     # The second is surely better.
     assert page.find("b", inside=micro)
@@ -128,6 +128,8 @@ def test_other_scripts(tmp_path):
 
 def test_only_the_worst_documents_are_drawn(tmp_path):
     docs = to_docs(random_pairs(0, n_docs=12))
+    write(tmp_path, result(docs), result(docs))
     page = write(tmp_path, result(docs), limit=3)
+    assert names(tmp_path) == PLOTS  # nothing of the one before
     assert len(page.find(cls="document")) == 3
     assert page.totals["Documents"] == 12
