@@ -94,7 +94,7 @@ class LatticeScores:
 
     def _repr_png_(self) -> bytes:
         """What a notebook shows."""
-        from .plots import to_png
+        from .canvas import to_png
 
         return to_png(self.figure())
 

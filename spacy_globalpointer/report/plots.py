@@ -1,94 +1,12 @@
-"""The plots of the report.
+"""Plots of scores, errors, trainings and lattices."""
 
-Okabe-Ito colours with markers and line styles of their own, and maps that grow
-steadily lighter, so that all can be told apart in grey and by colour-blind readers.
-"""
+from typing import Any, Dict, Mapping, Sequence
 
-import io
-import warnings
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
-
-import matplotlib
 import numpy
 from matplotlib.figure import Figure
 
-from ..decoding import Floats, Ints, Mask
-
-COLOURS = (
-    "#0072B2",
-    "#E69F00",
-    "#000000",
-    "#56B4E9",
-    "#D55E00",
-    "#CC79A7",
-    "#009E73",
-    "#F0E442",
-)
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (8, 2)))
-HEAT = "cividis"
-# Labels that a plot can show, those with the most gold spans.
-MOST_LABELS = 20
-# Points that are drawn of a cloud.
-MOST_POINTS = 1500
-
-STYLE = {
-    "axes.grid": True,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "font.size": 9,
-    "grid.alpha": 0.3,
-    "legend.frameon": False,
-    "svg.fonttype": "none",
-    # The same ids in every run.
-    "svg.hashsalt": "spacy-globalpointer",
-    # A label may hold dollar signs.
-    "text.parse_math": False,
-}
-
-
-@contextmanager
-def _styled() -> Iterator[None]:
-    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
-        # Labels in scripts that the font lacks: the page has them in its tables.
-        warnings.filterwarnings("ignore", "Glyph .* missing")
-        yield
-
-
-def save(figure: Figure, path: Path) -> str:
-    """Write a figure as SVG and PNG.
-
-    figure (Figure): The figure.
-    path (Path): The files, without suffix.
-    RETURNS (str): The SVG.
-    """
-    with _styled():
-        figure.savefig(path.with_suffix(".png"), dpi=150)
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    svg = buffer.getvalue()
-    path.with_suffix(".svg").write_text(svg, encoding="utf8")
-    return svg
-
-
-def to_png(figure: Figure) -> bytes:
-    """Draw a figure as PNG."""
-    buffer = io.BytesIO()
-    with _styled():
-        figure.savefig(buffer, format="png", dpi=110)
-    return buffer.getvalue()
-
-
-def _axes(width: float, height: float) -> Tuple[Figure, Any]:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.add_subplot()
-
-
-def _style(number: int) -> Dict[str, Any]:
-    i = number % len(COLOURS)
-    return {"color": COLOURS[i], "marker": MARKERS[i], "linestyle": LINES[i]}
+from ..decoding import Floats, Ints
+from .canvas import HEAT, MOST_LABELS, new_axes, style_of, styled
 
 
 def plot_labels(models: Mapping[str, Mapping[str, Any]]) -> Figure:
@@ -102,8 +20,10 @@ def plot_labels(models: Mapping[str, Mapping[str, Any]]) -> Figure:
         for label, row in scores.items():
             gold[label] = max(gold.get(label, 0), row["gold"])
     labels = sorted(gold, key=lambda label: -gold[label])[:MOST_LABELS]
-    with _styled():
-        figure, axes = _axes(6, 0.8 + 0.3 * max(len(labels), 1) * (len(models) + 1) / 2)
+    with styled():
+        figure, axes = new_axes(
+            6, 0.8 + 0.3 * max(len(labels), 1) * (len(models) + 1) / 2
+        )
         for number, (name, scores) in enumerate(models.items()):
             shift = (number + 0.5) / len(models) - 0.5
             chosen = [i for i, label in enumerate(labels) if label in scores]
@@ -111,7 +31,7 @@ def plot_labels(models: Mapping[str, Mapping[str, Any]]) -> Figure:
             f = numpy.array([row["f"] for row in rows])
             bounds = [row.get("interval", {"f": [row["f"]] * 2})["f"] for row in rows]
             low, high = numpy.array(bounds).reshape(-1, 2).T
-            style = {**_style(number), "linestyle": "none"}
+            style = {**style_of(number), "linestyle": "none"}
             axes.errorbar(
                 f,
                 numpy.array(chosen) + shift * 0.6,
@@ -142,8 +62,8 @@ def plot_buckets(buckets: Mapping[str, Mapping[str, Any]]) -> Figure:
         for j, bucket in enumerate(row):
             if bucket["gold"] or bucket["predicted"]:
                 values[i, j] = bucket["f"]
-    with _styled():
-        figure, axes = _axes(6.4, 0.8 + 0.62 * len(values))
+    with styled():
+        figure, axes = new_axes(6.4, 0.8 + 0.62 * len(values))
         image = _heatmap(axes, values)
         for i, row in enumerate(rows):
             for j, bucket in enumerate(row):
@@ -170,9 +90,9 @@ def plot_confusion(labels: Sequence[str], matrix: Ints) -> Figure:
     kept = numpy.append(chosen, len(labels))
     matrix = matrix[numpy.ix_(kept, kept)]
     names = [*(labels[i] for i in chosen), "(none)"]
-    with _styled():
+    with styled():
         size = 2.2 + 0.52 * len(names)
-        figure, axes = _axes(size + 0.6, size)
+        figure, axes = new_axes(size + 0.6, size)
         shares = matrix / numpy.maximum(matrix.sum(1, keepdims=True), 1)
         image = _heatmap(axes, shares)
         for i, j in numpy.argwhere(matrix):
@@ -199,172 +119,12 @@ def _write(axes: Any, x: int, y: int, text: str, value: float) -> None:
     axes.text(x, y, text, ha="center", va="center", color=colour, fontsize=8)
 
 
-def plot_probabilities(probabilities: Floats, found: Mask) -> Figure:
-    """The probability of the gold label, of spans that were found and of those that
-    were not: a violin each.
-
-    probabilities (Floats): *Shape:* (n_gold,)
-    found (Mask): *Shape:* (n_gold,)
-    """
-    groups = {
-        "found": probabilities[found],
-        "not found": probabilities[~found],
-    }
-    with _styled():
-        figure, axes = _axes(3.7, 3.2)
-        for place, values in enumerate(groups.values()):
-            colour = COLOURS[place]
-            # A violin is drawn over a density, which one value has none of.
-            if len(numpy.unique(values)) > 1:
-                violin = axes.violinplot(
-                    [values], [place], widths=0.8, showmedians=True
-                )
-                for part in violin["bodies"]:
-                    part.set(facecolor=colour, edgecolor="black", alpha=0.6)
-                for name in ("cmins", "cmaxes", "cbars", "cmedians"):
-                    violin[name].set(color="black", linewidth=1)
-            else:
-                axes.plot([place] * len(values), values, "o", color=colour)
-        names = [f"{name}\n(n = {len(x)})" for name, x in groups.items()]
-        axes.set_xticks(range(len(groups)), names)
-        axes.set_xlim(-0.6, len(groups) - 0.4)
-        axes.set_ylim(-0.02, 1.02)
-        axes.set_ylabel("probability of the gold label")
-    return figure
-
-
-def plot_components(
-    places: Floats, shares: Floats, labels: Sequence[str], label_of: Ints
-) -> Figure:
-    """Gold spans by the principal components of their label outputs.
-
-    places (Floats), shares (Floats): From `principal_components`.
-    labels (Sequence[str]): The labels.
-    label_of (Ints): The label of each span. *Shape:* (n_spans,)
-    """
-    with _styled():
-        figure, axes = _axes(5, 4)
-        if len(places) > MOST_POINTS:
-            random = numpy.random.default_rng(0)
-            drawn = numpy.sort(random.choice(len(places), MOST_POINTS, replace=False))
-            places, label_of = places[drawn], label_of[drawn]
-        shown = _most_frequent(label_of, len(COLOURS))
-        rest = ~numpy.isin(label_of, shown)
-        groups = [(labels[i], label_of == i) for i in shown]
-        if rest.any():
-            axes.scatter(*places[rest].T, s=8, color="#bbbbbb", label="(others)")
-        for number, (name, mask) in enumerate(groups):
-            style = _style(number)
-            axes.scatter(
-                *places[mask].T,
-                s=14,
-                facecolor="none" if number % 2 else style["color"],
-                edgecolor=style["color"],
-                marker=style["marker"],
-                linewidth=0.7,
-                alpha=0.7,
-                label=name,
-            )
-        axes.set_xlabel(f"first component ({100 * shares[0]:.0f}% of variance)")
-        axes.set_ylabel(f"second component ({100 * shares[1]:.0f}%)")
-        if len(places):
-            axes.legend(fontsize=8)
-    return figure
-
-
-def _most_frequent(numbers: Ints, most: int) -> List[int]:
-    found, counts = numpy.unique(numbers, return_counts=True)
-    return found[numpy.argsort(-counts, kind="stable")[:most]].tolist()
-
-
-def plot_discrepancies(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """Log ratio of predicted to true spans against scaled variance, by label.
-
-    rows (Sequence[Mapping[str, Any]]): From `discrepancies`.
-    """
-    points = [
-        row
-        for row in rows
-        if row["log_ratio"] is not None and row["scaled_variance"] is not None
-    ]
-    with _styled():
-        figure, axes = _axes(5, 3.6)
-        axes.axhline(0, color="black", linewidth=0.8)
-        for row in points:
-            place = row["scaled_variance"], row["log_ratio"]
-            axes.plot(*place, "o", color=COLOURS[0], markersize=5)
-            if len(points) <= MOST_LABELS:
-                axes.annotate(
-                    row["label"],
-                    place,
-                    xytext=(4, 4),
-                    textcoords="offset points",
-                    fontsize=8,
-                )
-        axes.margins(0.15)
-        axes.set_xlabel("scaled variance of the gold label's probability")
-        axes.set_ylabel("log(predicted / true spans)")
-    return figure
-
-
-def plot_reliability(models: Mapping[str, Mapping[str, Any]]) -> Figure:
-    """Accuracy by probability.
-
-    models (Mapping[str, Mapping[str, Any]]): What `reliability` gives of each model.
-    """
-    with _styled():
-        figure, axes = _axes(3.7, 3.5)
-        axes.plot([0, 1], [0, 1], color="black", linewidth=0.8, linestyle=":")
-        for number, (name, values) in enumerate(models.items()):
-            bins = values["bins"]
-            ece = values["ece"]
-            axes.plot(
-                [b["probability"] for b in bins],
-                [b["accuracy"] for b in bins],
-                label=f"{name}: ECE {'–' if ece is None else format(ece, '.3f')}",
-                **_style(number),
-            )
-        axes.set_xlim(0, 1)
-        axes.set_ylim(0, 1)
-        axes.set_xlabel("probability")
-        axes.set_ylabel("share that is right")
-        axes.legend(fontsize=8, loc="upper left")
-    return figure
-
-
-def plot_precision_recall(curves: Mapping[str, Mapping[str, Any]]) -> Figure:
-    """A precision-recall curve for each label, of those with the most gold spans.
-
-    curves (Mapping[str, Mapping[str, Any]]): From `Result.label_curves`.
-    """
-    shown = sorted(curves, key=lambda label: -curves[label]["gold"])[: len(COLOURS)]
-    with _styled():
-        figure, axes = _axes(3.7, 3.5)
-        for number, label in enumerate(shown):
-            curve = curves[label]
-            style = _style(number)
-            axes.plot(
-                curve["recall"],
-                curve["precision"],
-                color=style["color"],
-                linestyle=style["linestyle"],
-                label=f"{label}: AP {curve['average_precision']:.3f}",
-            )
-        axes.set_xlim(0, 1)
-        axes.set_ylim(0, 1.02)
-        axes.set_xlabel("recall")
-        axes.set_ylabel("precision")
-        if shown:
-            axes.legend(fontsize=8, loc="lower left")
-    return figure
-
-
 def plot_training(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """Losses and scores by step.
 
     rows (Sequence[Mapping[str, Any]]): From `read_training_log`.
     """
-    with _styled():
+    with styled():
         figure = Figure(figsize=(8, 3), layout="constrained")
         steps = [row["step"] for row in rows]
         panels = (("losses", "loss"), ("scores", "score"))
@@ -373,7 +133,7 @@ def plot_training(rows: Sequence[Mapping[str, Any]]) -> Figure:
             names = sorted({name for row in rows for name in row[part]})
             for number, name in enumerate(names):
                 values = [row[part].get(name, numpy.nan) for row in rows]
-                style = _style(number)
+                style = style_of(number)
                 axes.plot(
                     steps, values, label=name, **{**style, "marker": "."}, markersize=3
                 )
@@ -399,9 +159,9 @@ def plot_lattice(
     low, high (float): The ends of the colour map.
     """
     n = len(tokens)
-    with _styled():
+    with styled():
         size = min(2.4 + 0.26 * n, 14)
-        figure, axes = _axes(size + 0.8, size)
+        figure, axes = new_axes(size + 0.8, size)
         shape = (max(n, 1),) * 2
         image = _heatmap(axes, values if n else numpy.full(shape, numpy.nan), low, high)
         axes.set_xticks(range(n), tokens, rotation=90)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from ..corpora.docbin import write_whole
 from ..evaluation.result import Result
 from ..evaluation.scores import principal_components
-from . import plots
+from . import canvas, plots, score_plots
 from .page import span_page
 from .sections import front
 
@@ -44,7 +44,7 @@ def write_report(
     for path in (*drawn.glob("*.svg"), *drawn.glob("*.png")):
         path.unlink()
     saved = {
-        name: (plots.save(figure, drawn / name), caption)
+        name: (canvas.save(figure, drawn / name), caption)
         for name, (figure, caption) in _figures(results, metrics, names).items()
     }
     first = results[0]
@@ -89,10 +89,10 @@ def _figures(
         "labels": (
             plots.plot_labels({x: model["per_label"] for x, model in by_name.items()}),
             "F1 of each label, with 95% intervals; the labels with the most gold "
-            f"spans, at most {plots.MOST_LABELS}.",
+            f"spans, at most {canvas.MOST_LABELS}.",
         ),
         "reliability": (
-            plots.plot_reliability(
+            score_plots.plot_reliability(
                 {x: model["scores"]["reliability"] for x, model in by_name.items()}
             ),
             "Reliability: how often candidates are right, by their probability; on "
@@ -125,18 +125,20 @@ def _figures_of(result: Result, model: Metrics) -> dict[str, tuple[Figure, str]]
             "Gold labels against predicted ones, on the same tokens.",
         ),
         "probability": (
-            plots.plot_probabilities(outputs.gold_probabilities, outputs.gold_found),
+            score_plots.plot_probabilities(
+                outputs.gold_probabilities, outputs.gold_found
+            ),
             "Probability of the gold label, of gold spans that were found and of "
             "those that were not.",
         ),
         "curves": (
-            plots.plot_precision_recall(model["scores"]["precision_recall"]),
+            score_plots.plot_precision_recall(model["scores"]["precision_recall"]),
             "Precision and recall at all thresholds down to "
             f"{model['scores']['floor']}, before the choice among overlapping spans; "
-            f"at most {len(plots.COLOURS)} labels. AP: average precision.",
+            f"at most {len(canvas.COLOURS)} labels. AP: average precision.",
         ),
         "discrepancy": (
-            plots.plot_discrepancies(model["scores"]["discrepancies"]),
+            score_plots.plot_discrepancies(model["scores"]["discrepancies"]),
             "Labels above the line are predicted too often, those below too seldom; "
             "to the right, the model is sure of some of their spans and rules out "
             "others.",
@@ -145,7 +147,9 @@ def _figures_of(result: Result, model: Metrics) -> dict[str, tuple[Figure, str]]
     if outputs.gold_outputs.shape[1]:
         places, shares = principal_components(outputs.gold_outputs)
         figures["components"] = (
-            plots.plot_components(places, shares, result.labels, outputs.gold_labels),
+            score_plots.plot_components(
+                places, shares, result.labels, outputs.gold_labels
+            ),
             "Gold spans by the principal components of the scores of all labels.",
         )
     return figures

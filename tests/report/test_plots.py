@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from spacy_globalpointer.evaluation import discrepancies, reliability
-from spacy_globalpointer.report import plots
+from spacy_globalpointer.report import canvas, plots, score_plots
 
 LABELS = ["PER", "ORG", "$x$ & <y>"]
 
@@ -47,25 +47,25 @@ FIGURES = {
     "many confused": lambda: plots.plot_confusion(
         [f"L{i}" for i in range(100)], RNG.integers(0, 9, (101, 101))
     ),
-    "probabilities": lambda: plots.plot_probabilities(
+    "probabilities": lambda: score_plots.plot_probabilities(
         RNG.random(50), RNG.random(50) < 0.5
     ),
-    "few probabilities": lambda: plots.plot_probabilities(
+    "few probabilities": lambda: score_plots.plot_probabilities(
         np.array([0.5, 0.5, 0.2]), np.array([True, True, False])
     ),
-    "no probabilities": lambda: plots.plot_probabilities(
+    "no probabilities": lambda: score_plots.plot_probabilities(
         np.zeros(0), np.zeros(0, dtype=bool)
     ),
-    "components": lambda: plots.plot_components(
+    "components": lambda: score_plots.plot_components(
         RNG.normal(size=(5000, 2)),
         np.array([0.5, 0.2]),
         [f"L{i}" for i in range(12)],
         RNG.integers(0, 12, 5000),
     ),
-    "no components": lambda: plots.plot_components(
+    "no components": lambda: score_plots.plot_components(
         np.zeros((0, 2)), np.zeros(2), LABELS, np.zeros(0, dtype=int)
     ),
-    "discrepancies": lambda: plots.plot_discrepancies(
+    "discrepancies": lambda: score_plots.plot_discrepancies(
         discrepancies(
             LABELS,
             np.array([3, 2, 0]),
@@ -74,14 +74,14 @@ FIGURES = {
             np.array([0.9, 0.1, 0.4]),
         )
     ),
-    "no discrepancies": lambda: plots.plot_discrepancies([]),
-    "reliability": lambda: plots.plot_reliability(
+    "no discrepancies": lambda: score_plots.plot_discrepancies([]),
+    "reliability": lambda: score_plots.plot_reliability(
         {
             "one": reliability(RNG.random(99), RNG.random(99) < 0.5),
             "none": reliability(np.zeros(0), np.zeros(0, dtype=bool)),
         }
     ),
-    "curves": lambda: plots.plot_precision_recall(
+    "curves": lambda: score_plots.plot_precision_recall(
         {
             f"L{i}": {
                 "precision": [1, 0.5],
@@ -92,7 +92,7 @@ FIGURES = {
             for i in range(30)
         }
     ),
-    "no curves": lambda: plots.plot_precision_recall({}),
+    "no curves": lambda: score_plots.plot_precision_recall({}),
     "training": lambda: plots.plot_training(
         [
             {"step": i, "losses": {"a": 1000.0 - i}, "scores": {"f": i, "p": i / 2}}
@@ -109,7 +109,7 @@ FIGURES = {
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_plot_is_drawn(name, tmp_path):
     """Warnings are errors here, so nothing empty or single is drawn badly."""
-    svg = plots.save(FIGURES[name](), tmp_path / "plot")
+    svg = canvas.save(FIGURES[name](), tmp_path / "plot")
     assert (tmp_path / "plot.svg").read_text(encoding="utf8") == svg
     assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
     root = ElementTree.fromstring(svg)
@@ -117,7 +117,7 @@ def test_every_plot_is_drawn(name, tmp_path):
 
 
 def texts(name, tmp_path):
-    svg = plots.save(FIGURES[name](), tmp_path / "plot")
+    svg = canvas.save(FIGURES[name](), tmp_path / "plot")
     root = ElementTree.fromstring(svg)
     return [
         "".join(x.itertext()) for x in root.iter("{http://www.w3.org/2000/svg}text")
@@ -133,7 +133,7 @@ def test_the_most_frequent_labels_are_shown(tmp_path):
     shown = [x for x in texts("many labels", tmp_path) if re.fullmatch(r"L\d+", x)]
     assert sorted(shown) == sorted(f"L{i}" for i in range(80, 100))
     shown = [x for x in texts("many confused", tmp_path) if re.fullmatch(r"L\d+", x)]
-    assert len(shown) == 2 * plots.MOST_LABELS
+    assert len(shown) == 2 * canvas.MOST_LABELS
 
 
 def test_cells_say_what_they_stand_for(tmp_path):
@@ -141,18 +141,18 @@ def test_cells_say_what_they_stand_for(tmp_path):
 
 
 def test_the_same_figure_is_the_same_file(tmp_path):
-    figures = [plots.save(FIGURES["labels"](), tmp_path / x) for x in ("a", "b")]
+    figures = [canvas.save(FIGURES["labels"](), tmp_path / x) for x in ("a", "b")]
     assert figures[0] == figures[1]
 
 
 def test_colours_are_told_apart_in_grey():
     """Lines that follow each other differ in lightness; all differ in marker, and in
     line style."""
-    rgb = [[int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)] for c in plots.COLOURS]
+    rgb = [[int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)] for c in canvas.COLOURS]
     grey = np.array(rgb) @ [0.2126, 0.7152, 0.0722]
     assert (np.abs(np.diff(grey)) > 0.05).all()
-    n = len(plots.COLOURS)
-    assert len({*plots.MARKERS}) == len({*map(str, plots.LINES)}) == n
+    n = len(canvas.COLOURS)
+    assert len({*canvas.MARKERS}) == len({*map(str, canvas.LINES)}) == n
 
 
 @pytest.mark.parametrize("module", ["", ".cli", ".report", ".evaluation"])
