@@ -144,6 +144,8 @@ def plot_training(rows: Sequence[Mapping[str, Any]]) -> Figure:
             if part == "losses" and rows:
                 # The first loss is far above all others.
                 axes.set_yscale("symlog")
+                # Powers would be written as formulas, which are off for labels.
+                axes.yaxis.set_major_formatter("{x:g}")
     return figure
 
 

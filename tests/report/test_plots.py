@@ -112,6 +112,8 @@ def test_every_plot_is_drawn(name, tmp_path):
     svg = canvas.save(FIGURES[name](), tmp_path / "plot")
     assert (tmp_path / "plot.svg").read_text(encoding="utf8") == svg
     assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
+    # Formulas are off, so there must be none.
+    assert "mathdefault" not in svg
     root = ElementTree.fromstring(svg)
     assert root.tag.endswith("svg") and root.get("viewBox")
 
