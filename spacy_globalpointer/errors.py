@@ -69,6 +69,12 @@ class Errors:
         "Thresholds can reach a precision ({precision}) or a recall ({recall}), not "
         "both. Leave one of --precision and --recall out."
     )
+    E040 = "No doc.spans[{key!r}] in the document; it has the keys {keys}."
+    E041 = "No label {label!r}; the component has the labels {labels}."
+    E042 = (
+        "No component that scores spans{wanted} in the pipeline {names}."
+        " Those that label sequences score tags."
+    )
 
 
 class Warnings:

@@ -90,9 +90,7 @@ def test_every_entry_point_is_found_and_is_what_setup_cfg_says(looked_up):
 
 
 def test_the_commands_are_part_of_spacys(looked_up):
-    assert {"calibrate", "convert", "evaluate", "unbundle", "visualize"} <= {
-        *looked_up[2]
-    }
+    assert {"calibrate", "convert", "evaluate", "report", "unbundle"} <= {*looked_up[2]}
 
 
 def test_the_core_needs_torch_and_numpy_alone(tmp_path):

@@ -7,8 +7,8 @@ from .check import check_cli
 from .common import global_pointer
 from .convert import convert_cli
 from .evaluate import evaluate_cli
+from .report import report_cli
 from .unbundle import unbundle_cli
-from .visualize import visualize_cli
 
 app.add_typer(global_pointer)
 
@@ -18,6 +18,6 @@ __all__ = [
     "convert_cli",
     "evaluate_cli",
     "global_pointer",
+    "report_cli",
     "unbundle_cli",
-    "visualize_cli",
 ]

@@ -9,10 +9,8 @@ import typer
 from wasabi import msg
 
 from ..evaluation import span_metrics
+from ..evaluation.result import SETTINGS
 from .common import COMPONENT, DATA, GPU_ID, MODEL, global_pointer, load, predict, read
-
-# Settings that stand beside the scores, of components that have them.
-THRESHOLDS = ("threshold", "label_thresholds")
 
 
 @global_pointer.command("evaluate")
@@ -36,7 +34,7 @@ def evaluate_cli(
         "model": model,
         "data": str(data),
         "component": pipe.name,
-        **{name: pipe.cfg[name] for name in THRESHOLDS if name in pipe.cfg},
+        **{name: pipe.cfg[name] for name in SETTINGS if name in pipe.cfg},
         "documents": len(examples),
         "words": n_words,
         "words_per_second": round(n_words / seconds) if n_words else 0,

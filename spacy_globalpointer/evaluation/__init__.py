@@ -1,13 +1,47 @@
 """What a trained component does, in numbers."""
 
+from .buckets import BUCKETS, TrainingSet, bucket_counts
+from .error_kinds import KINDS, ErrorKinds, confusion, error_kinds
+from .intervals import label_counts, macro, prf, resample
 from .metrics import span_metrics
+from .outputs import Outputs, read_outputs
+from .reliability import precision_recall, reliability
+from .result import Result, compare
+from .scores import discrepancies, principal_components, probability_summary
+from .table import SpanTable, entities, read_table, spans_under
 from .temperatures import fit_temperatures
 from .thresholds import Candidates, Goal, choose_thresholds
+from .training_log import read_training_log
 
 __all__ = [
+    "BUCKETS",
+    "KINDS",
     "Candidates",
+    "ErrorKinds",
     "Goal",
+    "Outputs",
+    "Result",
+    "SpanTable",
+    "TrainingSet",
+    "bucket_counts",
     "choose_thresholds",
+    "compare",
+    "confusion",
+    "discrepancies",
+    "entities",
+    "error_kinds",
     "fit_temperatures",
+    "label_counts",
+    "macro",
+    "precision_recall",
+    "prf",
+    "principal_components",
+    "probability_summary",
+    "read_outputs",
+    "read_table",
+    "read_training_log",
+    "reliability",
+    "resample",
     "span_metrics",
+    "spans_under",
 ]

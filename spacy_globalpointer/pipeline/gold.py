@@ -83,19 +83,25 @@ class GoldReader:
             return reference.has_annotation("ENT_IOB")
         return self.spans_key in reference.spans
 
+    def spans(self, reference: Doc) -> Optional[List[Span]]:
+        """The gold spans of a document, None if it has no annotation."""
+        if not self.is_annotated(reference):
+            return None
+        if self.source == "ents":
+            return list(reference.ents)
+        return list(reference.spans[self.spans_key])
+
     def read(self, example: Example, dropped: DroppedGold) -> AlignedGold:
         """Align the gold spans of an example with its predicted document. What
         begins or ends inside a token there is dropped, and what has no label."""
         reference = example.reference
         n_tokens = len(example.predicted)
-        if not self.is_annotated(reference):
+        gold = self.spans(reference)
+        if gold is None:
             return AlignedGold([], numpy.ones(n_tokens, dtype=bool))
         tokens = None if _same_tokens(example) else _AlignedTokens(example)
         unknown = None
-        if self.source == "spans":
-            gold = reference.spans[self.spans_key]
-        else:
-            gold = reference.ents
+        if self.source == "ents":
             missing = reference.to_array("ENT_IOB") == 0
             if missing.any():
                 unknown = tokens.spread(missing) if tokens else missing

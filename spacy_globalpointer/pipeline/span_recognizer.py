@@ -266,6 +266,24 @@ class SpanRecognizer(Recognizer):
             return Lattice(Tensor(n_classes, 0, layout.width), layout)
         return self.model.predict(docs)
 
+    def score_candidates(self, docs: Iterable[Doc]) -> Lattice:
+        """Score what may be predicted: all candidates, or the given ones alone.
+
+        docs (Iterable[Doc]): Documents that the pipeline before has run over.
+        RETURNS (Lattice): As `predict`, -inf where there is no candidate.
+        """
+        docs = list(docs)
+        return self._with_candidates(docs, self.predict(docs))
+
+    def _with_candidates(self, docs: Sequence[Doc], lattice: Lattice) -> Lattice:
+        check_settings(self.cfg, ["candidates_key"])
+        key = self.cfg["candidates_key"]
+        if key is None:
+            return lattice
+        self._warn_of_no_candidates(docs)
+        given = [doc.spans.get(key, ()) for doc in docs]
+        return self._only_candidates(lattice, given, DroppedGold())
+
     def set_annotations(self, docs: Iterable[Doc], lattice: Lattice) -> None:
         """Write doc.spans, and doc.ents if `set_ents`.
 
@@ -273,12 +291,8 @@ class SpanRecognizer(Recognizer):
         lattice (Lattice): Their scores, from `predict`.
         """
         docs = list(docs)
-        check_settings(self.cfg, ["overlap", "flat", "max_spans", "candidates_key"])
-        key = self.cfg["candidates_key"]
-        if key is not None:
-            self._warn_of_no_candidates(docs)
-            given = [doc.spans.get(key, ()) for doc in docs]
-            lattice = self._only_candidates(lattice, given, DroppedGold())
+        check_settings(self.cfg, ["overlap", "flat", "max_spans"])
+        lattice = self._with_candidates(docs, lattice)
         spans = decode(
             self.objective.log_odds(lattice),
             self._score_thresholds(),

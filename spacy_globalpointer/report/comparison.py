@@ -1,9 +1,17 @@
 """Gold beside predicted: which spans are right, missed and spurious."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from spacy.tokens import Doc, Span
+
+from ..errors import Errors
+from ..evaluation.error_kinds import KINDS, error_kinds
+from ..evaluation.table import read_table, spans_under
+
+# What documents can be chosen by.
+FILTERS = ("right", "missed", "spurious", "boundary", "type", "nesting")
 
 
 class Mention(NamedTuple):
@@ -58,10 +66,19 @@ class Comparison:
     """The gold and the predicted spans of one text.
 
     Without gold annotation nothing can be judged: no prediction is spurious.
+
+    gold, predicted (Annotation): Both sides.
+    kinds (Mapping[Mention, str]): What `error_kinds` says of the wrong spans.
     """
 
     gold: Annotation
     predicted: Annotation
+    kinds: Mapping[Mention, str] = field(default_factory=dict)
+
+    @property
+    def n_errors(self) -> int:
+        """RETURNS (int): How many spans are missed or spurious."""
+        return len(self.missed) + len(self.spurious)
 
     @property
     def right(self) -> set[Mention]:
@@ -82,3 +99,54 @@ class Comparison:
     def unjudged(self) -> set[Mention]:
         """RETURNS (set[Mention]): Predicted, where gold has no annotation."""
         return set() if self.gold.present else set(self.predicted.spans)
+
+
+def kinds_in(comparison: Comparison) -> list[str]:
+    """What of `FILTERS` is found in a document. An error of any kind is missed, or
+    spurious, as well.
+
+    comparison (Comparison): The document.
+    RETURNS (list[str]): The names, in their order.
+    """
+    found = set(comparison.kinds.values())
+    found |= {name for name in FILTERS[:3] if getattr(comparison, name)}
+    return [name for name in FILTERS if name in found]
+
+
+def compare_documents(
+    pairs: Iterable[tuple[Doc, Doc]], spans_key: str
+) -> list[Comparison]:
+    """Compare documents. Arguments as for `span_page`."""
+    pairs = list(pairs)
+    for number, (gold, predicted) in enumerate(pairs, 1):
+        if gold.text != predicted.text:
+            raise ValueError(
+                Errors.E013.format(
+                    number=number, gold=gold.text[:40], predicted=predicted.text[:40]
+                )
+            )
+    return [
+        Comparison(
+            Annotation.read(gold, spans_key),
+            Annotation.read(predicted, spans_key),
+            kinds,
+        )
+        for (gold, predicted), kinds in zip(pairs, _wrong_kinds(pairs, spans_key))
+    ]
+
+
+def _wrong_kinds(
+    pairs: list[tuple[Doc, Doc]], spans_key: str
+) -> list[dict[Mention, str]]:
+    """The kinds of the wrong spans of each document."""
+    table = read_table(pairs, spans_under(spans_key))
+    kinds = error_kinds(table)
+    found: list[dict[Mention, str]] = [{} for _ in pairs]
+    sides = (table.gold, kinds.gold), (table.predicted, kinds.predicted)
+    for mentions, numbers in sides:
+        wrong = numbers.nonzero()[0]
+        rows = mentions[wrong]
+        columns = (rows.docs, rows.starts, rows.ends, rows.labels, numbers[wrong])
+        for doc, start, end, label, kind in zip(*(x.tolist() for x in columns)):
+            found[doc][Mention(start, end, table.labels[label])] = KINDS[kind]
+    return found

@@ -1,15 +1,23 @@
 """A page to read errors on: gold beside predicted, document by document."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from itertools import chain
 
 from spacy.tokens import Doc
 
-from ..errors import Errors
 from .colours import label_colours
-from .comparison import Annotation, Comparison, Mention
+from .comparison import (
+    FILTERS,
+    Annotation,
+    Comparison,
+    Mention,
+    compare_documents,
+    kinds_in,
+)
 from .drawing import NestedSpanRenderer, chip, describe, draw, language
+from .script import SCRIPT
 from .style import STYLE
 
 MISSED = "−"
@@ -22,8 +30,11 @@ def span_page(
     spans_key: str,
     title: str,
     labels: Sequence[str] | None = None,
+    before: str = "",
+    limit: int = 0,
 ) -> str:
-    """Draw the gold and the predicted spans of documents side by side.
+    """Draw the gold and the predicted spans of documents side by side, those with the
+    most errors first.
 
     The page is one file of HTML that refers to nothing outside it. Spans are compared
     by characters and label; a span that is stored twice counts once. A gold document
@@ -36,22 +47,12 @@ def span_page(
     labels (Sequence[str] | None): What the legend starts with, such as the labels of
         a component; labels found in the documents follow in alphabetical order.
         Nothing is left out of the page by it.
+    before (str): Markup of what stands before the documents.
+    limit (int): Most documents that are drawn, 0 for all. All are counted.
     RETURNS (str): The page.
     RAISES (ValueError): If the texts of a pair differ.
     """
-    comparisons = []
-    for number, (gold, predicted) in enumerate(pairs, 1):
-        if gold.text != predicted.text:
-            raise ValueError(
-                Errors.E013.format(
-                    number=number, gold=gold.text[:40], predicted=predicted.text[:40]
-                )
-            )
-        comparisons.append(
-            Comparison(
-                Annotation.read(gold, spans_key), Annotation.read(predicted, spans_key)
-            )
-        )
+    comparisons = compare_documents(pairs, spans_key)
     found = {
         mention.label
         for comparison in comparisons
@@ -59,9 +60,10 @@ def span_page(
     }
     colours = label_colours([*(labels or ()), *sorted(found)])
     renderer = NestedSpanRenderer(colours)
+    order = sorted(enumerate(comparisons, 1), key=lambda pair: -pair[1].n_errors)
+    drawn = order[: limit or None]
     documents = "\n".join(
-        _document(number, comparison, renderer, colours)
-        for number, comparison in enumerate(comparisons, 1)
+        _document(number, comparison, renderer, colours) for number, comparison in drawn
     )
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -73,17 +75,45 @@ def span_page(
 </head>
 <body>
 <h1>{escape(title)}</h1>
+{before}
+<section id="documents">
+<h2>Documents</h2>
 <p>Spans of <code>doc.spans[{escape(repr(spans_key))}]</code>. Offsets count characters.
 {MISSED} stands for missed: in gold, but not predicted.
 {SPURIOUS} stands for spurious: predicted, but not in gold.</p>
 {_totals(comparisons)}
 {_legend(colours)}
-<input type="checkbox" id="faulty-only">
-<label for="faulty-only">Show only documents with missed or spurious spans</label>
+{_filters([comparison for _, comparison in drawn], len(comparisons))}
+<div id="list">
 {documents}
+</div>
+</section>
+<script>{SCRIPT}</script>
 </body>
 </html>
 """
+
+
+def _filters(drawn: Sequence[Comparison], n_all: int) -> str:
+    """What chooses documents, and their order. Without a script nothing is left
+    out."""
+    counts = Counter(kind for comparison in drawn for kind in kinds_in(comparison))
+    boxes = "".join(
+        f'<label><input type="checkbox" value="{kind}"> {kind} '
+        f"<small>{counts[kind]}</small></label>"
+        for kind in FILTERS
+    )
+    rest = (
+        f"; the {len(drawn)} with the most errors are drawn"
+        if len(drawn) < n_all
+        else ""
+    )
+    return f"""<form id="filters" autocomplete="off">
+<fieldset><legend>Show documents with</legend>{boxes}</fieldset>
+<label>Order <select id="order"><option value="errors">most errors first</option>
+<option value="number">as in the data</option></select></label>
+<output id="shown">{len(drawn)} of {n_all} documents{rest}</output>
+</form>"""
 
 
 def _totals(comparisons: Sequence[Comparison]) -> str:
@@ -130,21 +160,25 @@ def _document(
     else:
         counts = f"not annotated; predicted and not judged: {len(predicted.spans)}"
     classes = "document faulty" if missed or spurious else "document"
-    return f"""<section class="{classes}" id="document-{number}">
-<h2>Document {number}</h2>
+    data = (
+        f'data-kinds="{" ".join(kinds_in(comparison))}" data-number="{number}" '
+        f'data-errors="{comparison.n_errors}"'
+    )
+    return f"""<section class="{classes}" id="document-{number}" {data}>
+<h3>Document {number}</h3>
 <p class="counts">{counts}</p>
 <div class="panels">
 <section class="panel">
-<h3>Gold</h3>
+<h4>Gold</h4>
 {_notes(gold, "not annotated")}
 {draw(gold, renderer, missed, MISSED)}
-{_errors("Missed", gold, missed, MISSED, colours)}
+{_errors("Missed", gold, missed, MISSED, comparison, colours)}
 </section>
 <section class="panel">
-<h3>Predicted</h3>
+<h4>Predicted</h4>
 {_notes(predicted, "nothing predicted: the document has no spans under this key")}
 {draw(predicted, renderer, spurious, SPURIOUS)}
-{_errors("Spurious", predicted, spurious, SPURIOUS, colours)}
+{_errors("Spurious", predicted, spurious, SPURIOUS, comparison, colours)}
 </section>
 </div>
 </section>"""
@@ -166,6 +200,7 @@ def _errors(
     annotation: Annotation,
     wrong: set[Mention],
     sign: str,
+    comparison: Comparison,
     colours: dict[str, str],
 ) -> str:
     if not wrong:
@@ -174,10 +209,17 @@ def _errors(
     items = "\n".join(
         f"<li>{chip(mention.label, colours[mention.label], sign)} "
         f"<bdi {attributes}>{escape(annotation.spans[mention].text)}</bdi> "
-        f'<span class="where">{describe(mention, annotation)}</span></li>'
+        f'<span class="where">{describe(mention, annotation)}</span>'
+        f"{_kind(comparison.kinds.get(mention, ''))}</li>"
         for mention in sorted(wrong)
     )
     return (
         f'<details class="errors" open><summary>{name}: {len(wrong)}</summary>'
         f"<ul>{items}</ul></details>"
     )
+
+
+def _kind(kind: str) -> str:
+    """The kind of an error, where it says more than the sign does."""
+    shown = kind in ("type", "boundary", "nesting")
+    return f' <span class="kind">{kind}</span>' if shown else ""

@@ -1,35 +1,7 @@
-"""The style sheet of the page."""
+"""The style sheets of the page."""
 
-STYLE = """
-:root { color-scheme: light; }
-* { box-sizing: border-box; }
-body {
-  margin: 0 auto; max-width: 90rem; padding: 1rem; background: #fff; color: #1a1a1a;
-  font: 1rem/1.5 system-ui, "Segoe UI", Roboto, "Noto Sans", Arial, sans-serif;
-}
-h1 { margin: 0 0 .5rem; font-size: 1.5rem; overflow-wrap: anywhere; }
-h2 { margin: 0; font-size: 1.1rem; }
-h3 { margin: 0 0 .4rem; font-size: .9rem; color: #555; }
-p { margin: .4rem 0; }
-ul { margin: .4rem 0; padding: 0; list-style: none; }
-
-.totals { display: flex; flex-wrap: wrap; gap: .4rem 1.6rem; margin: .8rem 0; }
-.totals dt { font-size: .8rem; color: #555; }
-.totals dd { margin: 0; font-size: 1.3rem; font-variant-numeric: tabular-nums; }
-.legend { display: flex; flex-wrap: wrap; gap: .4rem; }
-.legend li { min-width: 0; }
-.note { color: #555; font-style: italic; }
-
-.document {
-  margin-top: 1.2rem; padding-top: .8rem; border-top: 1px solid #bbb;
-  /* Long pages: the browser lays out what is in sight. */
-  content-visibility: auto; contain-intrinsic-size: auto 20rem;
-}
-#faulty-only:checked ~ .document:not(.faulty) { display: none; }
-.panels { display: grid; grid-template-columns: 1fr 1fr; gap: 1rem; }
-.panel { min-width: 0; padding: .7rem; border: 1px solid #ddd; border-radius: .4rem; }
-@media (max-width: 45rem) { .panels { grid-template-columns: 1fr; } }
-
+# Of documents with their spans, on the page and in notebooks.
+SPANS = """
 /* displaCy sets a line height of its own on the element. */
 .spans {
   line-height: 1.6 !important; white-space: pre-wrap; overflow-wrap: anywhere;
@@ -52,16 +24,95 @@ ul { margin: .4rem 0; padding: 0; list-style: none; }
   font-size: .72rem; font-weight: 600; line-height: 1rem; text-overflow: ellipsis;
   white-space: nowrap; vertical-align: middle; unicode-bidi: plaintext;
 }
-/* Outside the drawing, where rows need not line up, a long label is shown in full. */
-.legend .chip, .errors .chip { white-space: normal; overflow-wrap: anywhere; }
 .bar.wrong {
   background-image: repeating-linear-gradient(135deg, #fff0 0 3px, #fff 3px 6px);
 }
 .chip.wrong { border: 2px dashed #000; line-height: calc(1rem - 2px); }
 .bar, .chip { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
+"""
 
+STYLE = (
+    SPANS
+    + """
+:root { color-scheme: light; }
+* { box-sizing: border-box; }
+body {
+  margin: 0 auto; max-width: 90rem; padding: 1rem; background: #fff; color: #1a1a1a;
+  font: 1rem/1.5 system-ui, "Segoe UI", Roboto, "Noto Sans", Arial, sans-serif;
+}
+h1 { margin: 0 0 .5rem; font-size: 1.5rem; overflow-wrap: anywhere; }
+h2 { margin: 0 0 .4rem; font-size: 1.25rem; }
+h3 { margin: 0; font-size: 1.05rem; }
+h4 { margin: 0 0 .4rem; font-size: .9rem; color: #555; }
+body > section { margin-top: 2rem; padding-top: 1rem; border-top: 2px solid #333; }
+.models { overflow-wrap: anywhere; }
+nav ul { display: flex; flex-wrap: wrap; gap: .2rem 1rem; }
+p { margin: .4rem 0; }
+ul { margin: .4rem 0; padding: 0; list-style: none; }
+
+.totals { display: flex; flex-wrap: wrap; gap: .4rem 1.6rem; margin: .8rem 0; }
+.totals dt { font-size: .8rem; color: #555; }
+.totals dd { margin: 0; font-size: 1.3rem; font-variant-numeric: tabular-nums; }
+.legend { display: flex; flex-wrap: wrap; gap: .4rem; }
+.legend li { min-width: 0; }
+.note { color: #555; font-style: italic; }
+
+.document {
+  margin-top: 1.2rem; padding-top: .8rem; border-top: 1px solid #bbb;
+  /* Long pages: the browser lays out what is in sight. */
+  content-visibility: auto; contain-intrinsic-size: auto 20rem;
+}
+.document[hidden] { display: none; }
+#filters {
+  position: sticky; top: 0; z-index: 1; display: flex; flex-wrap: wrap;
+  gap: .3rem 1.2rem; align-items: center; padding: .5rem 0; background: #fff;
+  border-bottom: 1px solid #bbb;
+}
+#filters fieldset {
+  display: flex; flex-wrap: wrap; gap: .1rem .9rem; min-width: 0; margin: 0;
+  padding: 0; border: 0;
+}
+#filters legend { float: left; padding: 0 .9rem 0 0; }
+#filters label { white-space: nowrap; }
+@media (max-width: 45rem) { #filters { position: static; } }
+.panels { display: grid; grid-template-columns: 1fr 1fr; gap: 1rem; }
+.panel { min-width: 0; padding: .7rem; border: 1px solid #ddd; border-radius: .4rem; }
+@media (max-width: 45rem) { .panels { grid-template-columns: 1fr; } }
+
+/* Outside the drawing, where rows need not line up, a long label is shown in full. */
+.legend .chip, .errors .chip { white-space: normal; overflow-wrap: anywhere; }
 .errors { margin-top: .6rem; font-size: .9rem; }
 .errors summary { font-weight: 600; }
 .errors li { margin: .25rem 0; overflow-wrap: anywhere; }
-.errors .where { color: #555; font-variant-numeric: tabular-nums; }
+.where { color: #555; font-variant-numeric: tabular-nums; }
+.kind {
+  padding: 0 .3rem; border: 1px solid #555; border-radius: .6rem; font-size: .8rem;
+}
+
+.scroll { max-width: 100%; margin: .6rem 0; overflow-x: auto; }
+.tall { max-height: 40rem; overflow-y: auto; }
+table {
+  border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums;
+}
+th, td {
+  padding: .2rem .6rem; border-bottom: 1px solid #ddd; text-align: end;
+  vertical-align: top;
+}
+thead th { vertical-align: bottom; }
+th:first-child { min-width: 7rem; max-width: 20rem; text-align: start; }
+th { overflow-wrap: break-word; }
+td small { display: block; color: #555; white-space: nowrap; }
+.figures { display: flex; flex-wrap: wrap; gap: 1rem 2rem; align-items: flex-start; }
+figure { max-width: 100%; margin: .6rem 0; }
+figure svg { display: block; max-width: 100%; height: auto; }
+figcaption {
+  position: sticky; left: 0; max-width: min(36rem, 100vw - 2rem); font-size: .85rem;
+  color: #444;
+}
+/* On a small screen a plot is moved, not made too small to read. */
+@media (max-width: 45rem) {
+  figure { overflow-x: auto; }
+  figure svg { max-width: none; }
+}
 """
+)

@@ -1,4 +1,4 @@
-"""The commands, from a corpus in JSONL to a page, with a pipeline trained here."""
+"""The commands, from a corpus in JSONL to scores, with a pipeline trained here."""
 
 import re
 
@@ -231,8 +231,12 @@ def test_a_component_that_learnt_from_entities_is_scored_on_them(folder, tmp_pat
     metrics = srsly.read_json(tmp_path / "m.json")
     assert metrics["micro"] == pytest.approx(metrics["flat"])
     assert sum(scores["gold"] for scores in metrics["per_label"].values()) == 5
-    run("visualize", tmp_path / "model", data, tmp_path / "page.html")
-    assert "not annotated" not in (tmp_path / "page.html").read_text(encoding="utf8")
+    run("report", tmp_path / "model", data, tmp_path / "r", "--train", data)
+    assert "not annotated" not in (tmp_path / "r" / "report.html").read_text("utf8")
+    report = srsly.read_json(tmp_path / "r" / "metrics.json")["models"][0]
+    assert report["summary"]["micro"]["gold"] == report["summary"]["flat"]["gold"] == 5
+    consistency = report["buckets"]["consistency"]["buckets"]
+    assert [bucket["gold"] for bucket in consistency] == [0, 0, 0, 5]
 
 
 def test_calibrate_finds_thresholds_that_recover_f1(folder, tmp_path):
@@ -350,15 +354,6 @@ def test_calibrate_without_annotation_says_where_there_is_some(folder, tmp_path)
     assert not (tmp_path / "c").exists()
 
 
-def test_visualize_draws_documents(folder, tmp_path):
-    data = folder / "corpus" / "dev.spacy"
-    run("visualize", folder / "model", data, tmp_path / "page.html", "-n", 2)
-    page = (tmp_path / "page.html").read_text(encoding="utf8")
-    assert page.count("<h2") == 2
-    run("visualize", folder / "model", data, tmp_path / "page.html", "-n", 0)
-    assert (tmp_path / "page.html").read_text(encoding="utf8").count("<h2") == 4
-
-
 def test_a_pipeline_without_span_recogniser_is_an_error(folder, tmp_path):
     spacy.blank("en").to_disk(tmp_path / "blank")
     data = folder / "corpus" / "dev.spacy"
@@ -368,7 +363,7 @@ def test_a_pipeline_without_span_recogniser_is_an_error(folder, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "command", ["convert", "check", "evaluate", "calibrate", "unbundle", "visualize"]
+    "command", ["convert", "check", "evaluate", "calibrate", "report", "unbundle"]
 )
 def test_help_explains(command):
     assert "Usage" in run(command, "--help")

@@ -130,8 +130,13 @@ def test_evaluate_scores_the_named_part(bundle, data, tmp_path, name):
 
 def test_the_other_commands_take_the_parts(bundle, data, cut, tmp_path):
     name, folder = cut
-    run("visualize", folder, data, tmp_path / "page.html")
-    assert (tmp_path / "page.html").read_text(encoding="utf8").count("<h2") == 2
+    run("report", folder, data, tmp_path / "report", "--compare", bundle, "-c", name)
+    metrics = srsly.read_json(tmp_path / "report" / "metrics.json")
+    # It predicts just what it did in the bundle.
+    one, other = metrics["models"]
+    assert one["component"] == other["component"] == name
+    assert one["scores"] == other["scores"]
+    assert other["differences"]["summary"]["micro"]["interval"]["f"] == [0.0, 0.0]
     for model in (folder, bundle):
         output = run("calibrate", model, data, tmp_path / "c", "-c", name)
         assert ("has no thresholds to choose" in output) == (name == "sequence_ner")

@@ -41,7 +41,7 @@ def project(tmp_path_factory):
 
 
 def ignore_made(folder, names):
-    made = {"raw", "corpus", "vectors", "training", "metrics", "pages"}
+    made = {"raw", "corpus", "vectors", "training", "metrics", "reports"}
     made.add("project.lock")
     return made & set(names) if Path(folder) == PROJECT else set()
 
@@ -57,12 +57,19 @@ def test_all_runs_then_skips_what_has_not_changed(project):
     assert metrics["documents"] == 20
     assert 0 < metrics["micro"]["f"] <= 1
     assert 0 < metrics["threshold"] < 1
-    page = (project / "pages" / "demo-tok2vec.html").read_text(encoding="utf8")
-    assert page.count("<h2") == 20
+    folder = project / "reports" / "demo-tok2vec"
+    assert f"{folder.name}/report.html" in first
+    report = srsly.read_json(folder / "metrics.json")
+    micro = report["models"][0]["summary"]["micro"]
+    assert micro["f"] == pytest.approx(metrics["micro"]["f"])
+    assert len(report["training"]) > 1
+    page = (folder / "report.html").read_text(encoding="utf8")
+    assert page.count('<section class="document') == 20
+    assert "Label consistency" in page and 'id="training"' in page
 
     second = run("project", "run", "all", project, *short)
     # check and check-config make no file, so they run each time.
-    steps = ["demo", "corpus", "config", "train", "calibrate", "evaluate", "visualize"]
+    steps = ["demo", "corpus", "config", "train", "calibrate", "evaluate", "report"]
     for step in steps:
         assert f"Skipping '{step}': nothing changed" in second
 

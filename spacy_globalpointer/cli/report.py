@@ -1,0 +1,80 @@
+"""A page, numbers and plots that show what pipelines do."""
+
+from pathlib import Path
+from typing import List, Optional
+
+import typer
+from spacy.tokens import DocBin
+from wasabi import msg
+
+from ..evaluation import Result, TrainingSet, compare, read_training_log
+from ..pipeline.gold import GoldReader
+from .common import COMPONENT, DATA, GPU_ID, MODEL, global_pointer, load, predict, read
+
+
+@global_pointer.command("report")
+def report_cli(
+    model: str = MODEL,
+    data: Path = DATA,
+    output: Path = typer.Argument(
+        ..., help="Folder for report.html, metrics.json and plots"
+    ),
+    others: Optional[List[str]] = typer.Option(
+        None,
+        "--compare",
+        help="Another trained pipeline, to compare with the first; can be given several times",
+    ),
+    train: Optional[Path] = typer.Option(
+        None,
+        "--train",
+        help="Training documents, a .spacy file, to tell what is new",
+        exists=True,
+    ),
+    log: Optional[Path] = typer.Option(
+        None,
+        "--log",
+        help="Log of the training, the output_file of spaCy's ConsoleLogger",
+        exists=True,
+    ),
+    limit: int = typer.Option(
+        500, "--limit", "-n", help="Most documents to draw, 0 for all", min=0
+    ),
+    bootstrap: int = typer.Option(
+        1000, "--bootstrap", help="Resamples for the intervals, 0 for none", min=0
+    ),
+    seed: int = typer.Option(0, "--seed", help="Seed of the resamples"),
+    component: Optional[str] = COMPONENT,
+    gpu_id: int = GPU_ID,
+) -> None:
+    """Show what a pipeline does on annotated documents: scores with intervals, scores
+    by kind of span and text, errors, reliability of the probabilities, and the
+    documents with gold spans beside predicted ones."""
+    # matplotlib takes a while to load, which other commands need not wait for.
+    from ..report.write import write_report
+
+    curves = []
+    if log is not None:
+        try:
+            curves = read_training_log(log)
+        except ValueError as error:
+            msg.fail("Cannot read the log of the training", str(error), exits=1)
+    results = []
+    known = None
+    for name in (model, *(others or ())):
+        nlp, pipe = load(name, component, gpu_id)
+        examples = read(nlp, pipe, data)
+        predict(nlp, pipe, examples, f"Predicting with {name}")
+        results.append(Result.of(name, pipe, examples, nlp.batch_size))
+        if train is not None and known is None:
+            docs = DocBin().from_disk(train).get_docs(nlp.vocab)
+            reader = GoldReader(pipe.cfg["gold"], pipe.key)
+            known = TrainingSet.read(docs, reader.spans)
+    metrics = {
+        "data": str(data),
+        **compare(results, training=known, n_bootstrap=bootstrap, seed=seed),
+        "training": curves,
+    }
+    title = f"{' and '.join([model, *(others or ())])} on {data}"
+    page = write_report(output, results, metrics, title=title, limit=limit)
+    f1 = metrics["models"][0]["summary"]["micro"]["f"]
+    msg.good(f"Micro F1 {100 * f1:.2f} on {metrics['documents']:,} documents: {page}")

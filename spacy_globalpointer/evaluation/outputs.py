@@ -1,0 +1,186 @@
+"""The scores behind the predictions of a component."""
+
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from typing import Any, Callable, Iterator, List, Sequence
+
+import numpy
+import torch
+from numpy.typing import NDArray
+from spacy.tokens import Doc
+from spacy.training import Example
+from spacy.util import minibatch
+
+from ..decoding import Floats, Ints, Mask, decode
+from ..heads.crf import span_probabilities
+from ..pipeline.candidates import give_candidates
+from ..pipeline.component import Recognizer
+from ..pipeline.gold import DroppedGold, batch_gold
+from ..pipeline.gold_tags import batch_tags
+from ..pipeline.sequence_ner import SequenceRecognizer
+from ..pipeline.span_recognizer import SpanRecognizer
+from .table import number_rows
+
+# What is less probable is no candidate.
+FLOOR = 0.01
+
+
+@dataclass
+class Outputs:
+    """The scores of the gold spans and of the candidates of documents. Labels are
+    numbered as in the component.
+
+    gold_labels (Ints): The label of each gold span that the component could find: a
+        known label, on its tokens, not longer than `max_length`.
+    gold_probabilities (Floats): Its probability.
+    gold_found (Mask): Whether it was predicted.
+    gold_outputs (Floats): The scores of all labels, before any link to probabilities;
+        of no labels, for a sequence labeller. *Shape:* (n_gold, n_outputs)
+    labels (Ints): The label of each candidate, what has a probability of at least
+        `FLOOR`; for a sequence labeller, of each predicted span.
+    probabilities (Floats): Its probability.
+    right (Mask): Whether it is a gold span.
+    """
+
+    gold_labels: Ints
+    gold_probabilities: Floats
+    gold_found: Mask
+    gold_outputs: Floats
+    labels: Ints
+    probabilities: Floats
+    right: Mask
+
+
+def read_outputs(
+    pipe: Recognizer, examples: Sequence[Example], batch_size: int = 128
+) -> Outputs:
+    """Read the scores off a component.
+
+    pipe (Recognizer): The component.
+    examples (Sequence[Example]): Examples with predictions of the pipeline; what
+        encoders left in the documents is used again. References without annotation
+        are left out.
+    batch_size (int): Documents that are scored together.
+    RETURNS (Outputs): The scores.
+    """
+    reader = pipe._gold_reader
+    annotated = [eg for eg in examples if reader.is_annotated(eg.reference)]
+    read: Callable[[Any, List[Example]], Outputs] = (
+        _of_sequences if isinstance(pipe, SequenceRecognizer) else _of_lattice
+    )
+    parts = [read(pipe, list(batch)) for batch in minibatch(annotated, batch_size)]
+    if not parts:
+        return Outputs(*_nothing())
+    return Outputs(
+        *(
+            numpy.concatenate([getattr(part, column.name) for part in parts])
+            for column in fields(Outputs)
+        )
+    )
+
+
+def _nothing() -> List[NDArray[Any]]:
+    whole, real, mask = (numpy.zeros(0, dtype=x) for x in ("int64", "float64", "bool"))
+    return [whole, real, mask, numpy.zeros((0, 0)), whole, real, mask]
+
+
+def _of_lattice(pipe: SpanRecognizer, examples: List[Example]) -> Outputs:
+    docs = [example.predicted for example in examples]
+    predicted_cells = _predicted_cells(pipe, docs)
+    with _candidates_of(pipe, examples):
+        lattice = pipe.score_candidates(docs)
+        gold = batch_gold(
+            examples,
+            pipe._gold_reader,
+            pipe._label_ids,
+            pipe.cfg["max_length"],
+            lattice.scores.device,
+            DroppedGold(),
+        )
+    outputs = lattice.scores[:, gold.heads, gold.widths].double()
+    own = torch.arange(len(gold.labels), device=outputs.device)
+    odds = outputs.softmax(0).logit() if pipe.objective.exclusive else outputs
+    temperatures = pipe.temperatures(pipe.cfg)
+    divisors = odds.new_tensor(temperatures)[gold.labels]
+    chances = pipe.objective.probability(odds[gold.labels, own] / divisors)
+    n_labels = len(pipe.labels)
+    spans = decode(
+        pipe.objective.log_odds(lattice),
+        [pipe.objective.score(FLOOR) * t for t in temperatures],
+        temperatures=temperatures,
+        max_spans=max(lattice.scores[0].numel() * n_labels, 1),
+    )
+    labels, heads, widths = (part.cpu().numpy() for part in gold.index)
+    gold_cells, cells, predicted = number_rows(
+        (labels, heads, heads + widths + 1),
+        (spans.labels, spans.starts, spans.ends),
+        predicted_cells,
+    )
+    return Outputs(
+        gold_labels=labels,
+        # A given span that is not there has no classes, and no probability.
+        gold_probabilities=chances.nan_to_num(0.0).cpu().numpy(),
+        gold_found=numpy.isin(gold_cells, predicted),
+        # What the objective says can never be predicted is far below all else.
+        gold_outputs=outputs.clamp(-100.0, 100.0).T.cpu().numpy(),
+        labels=spans.labels,
+        probabilities=pipe.objective.probability(
+            torch.from_numpy(spans.scores)
+        ).numpy(),
+        right=numpy.isin(cells, gold_cells),
+    )
+
+
+@contextmanager
+def _candidates_of(pipe: SpanRecognizer, examples: List[Example]) -> Iterator[None]:
+    """Put given candidates back, for a while, where predictions stand in their
+    place."""
+    key = pipe.cfg["candidates_key"]
+    if key != pipe.key:
+        yield
+        return
+    predicted = [example.predicted.spans[key] for example in examples]
+    try:
+        for example in examples:
+            give_candidates(example, key, DroppedGold())
+        yield
+    finally:
+        for example, spans in zip(examples, predicted):
+            example.predicted.spans[key] = spans
+
+
+def _of_sequences(pipe: SequenceRecognizer, examples: List[Example]) -> Outputs:
+    docs = [example.predicted for example in examples]
+    scores = pipe.predict(docs)
+    scheme = pipe._head.scheme
+    gold = batch_tags(
+        examples, pipe._gold_reader, pipe._label_ids, scheme, DroppedGold()
+    )
+    starts, ends, labels = scheme.decode(gold.tags)
+    predicted = _predicted_cells(pipe, docs)
+    gold_cells, cells = number_rows((labels, starts, ends), predicted)
+    stored = [doc.spans[pipe.key].attrs["scores"] for doc in docs]
+    return Outputs(
+        gold_labels=labels,
+        gold_probabilities=span_probabilities(scores, gold.tags, scheme),
+        gold_found=numpy.isin(gold_cells, cells),
+        gold_outputs=numpy.zeros((len(labels), 0)),
+        labels=predicted[0],
+        probabilities=numpy.concatenate([numpy.zeros(0), *stored]),
+        right=numpy.isin(cells, gold_cells),
+    )
+
+
+def _predicted_cells(
+    pipe: Recognizer, docs: Sequence[Doc]
+) -> "tuple[Ints, Ints, Ints]":
+    """Label, start and end of the predicted spans, counted over the batch."""
+    numbers = pipe._label_ids
+    offsets = numpy.cumsum([0, *map(len, docs)]).tolist()
+    rows = [
+        (numbers[span.label], offset + span.start, offset + span.end)
+        for doc, offset in zip(docs, offsets)
+        for span in doc.spans.get(pipe.key, ())
+    ]
+    labels, starts, ends = numpy.array(rows, dtype="int64").reshape(-1, 3).T
+    return labels, starts, ends
