@@ -32,7 +32,13 @@ def columns(outputs):
     return list(vars(outputs).values())
 
 
-def test_probabilities_are_those_of_single_documents(trained):
+@pytest.mark.parametrize("temperatures", [{}, {"ORG": 2.0, "GPE": 0.5}])
+def test_probabilities_are_those_of_single_documents(trained, temperatures):
+    with changed(trained, label_temperatures=temperatures):
+        check_probabilities(trained, temperatures)
+
+
+def check_probabilities(trained, temperatures):
     made = predicted(trained)
     pipe = trained.get_pipe("global_pointer")
     outputs = read_outputs(pipe, made)
@@ -52,6 +58,7 @@ def test_probabilities_are_those_of_single_documents(trained):
     assert outputs.gold_found.tolist() == [row[2] for row in gold]
     assert 0 < outputs.gold_found.sum() < len(gold)
     logits = outputs.gold_outputs[np.arange(len(gold)), outputs.gold_labels]
+    logits /= [temperatures.get(LABELS[i], 1.0) for i in outputs.gold_labels]
     assert 1 / (1 + np.exp(-logits)) == pytest.approx(outputs.gold_probabilities)
     candidates = [
         (numbers[span[2]], p, span in set(spans))

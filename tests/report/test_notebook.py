@@ -60,7 +60,13 @@ def test_notebooks_show_them(trained, monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore:.*cannot use some of the gold spans")
-def test_lattice_has_the_score_of_every_span(trained):
+@pytest.mark.parametrize("temperatures", [{}, {"ORG": 2.0, "GPE": 0.5}])
+def test_lattice_has_the_score_of_every_span(trained, temperatures):
+    with changed(trained, label_temperatures=temperatures):
+        check_scores(trained, temperatures)
+
+
+def check_scores(trained, temperatures):
     (expected,) = all_scores(trained, [TEXTS[0]])
     n = len(trained.make_doc(TEXTS[0]))
     for label in LABELS:
@@ -71,7 +77,7 @@ def test_lattice_has_the_score_of_every_span(trained):
                 p = lattice.probabilities[head, tail]
                 if (head, tail + 1, label) in expected:
                     assert p == pytest.approx(expected[head, tail + 1, label], abs=1e-6)
-                    score = lattice.scores[head, tail]
+                    score = lattice.scores[head, tail] / temperatures.get(label, 1)
                     assert 1 / (1 + math.exp(-score)) == pytest.approx(p)
                 else:
                     assert math.isnan(p) and math.isnan(lattice.scores[head, tail])
