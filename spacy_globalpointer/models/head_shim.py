@@ -3,10 +3,12 @@
 import contextlib
 import os
 from functools import partial
-from typing import Any, Dict, Iterator
+from typing import Any, Callable, Dict, Iterator, Tuple
 
 import torch
-from thinc.api import PyTorchShim, xp2torch
+from thinc.api import ArgsKwargs, PyTorchShim, xp2torch
+
+from ..threads import one_thread
 
 # `nlp.pipe(n_process=2)` forks, and torch's threads do not survive a fork: a child
 # that wanted more than one would wait for them forever.
@@ -16,6 +18,13 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 
 class HeadShim(PyTorchShim):
     """Holds a torch head."""
+
+    def __call__(
+        self, inputs: ArgsKwargs, is_train: bool
+    ) -> Tuple[Any, Callable[[Any], Any]]:
+        with one_thread():
+            outputs, backprop = super().__call__(inputs, is_train)
+        return outputs, one_thread()(backprop)
 
     def finish_update(self, optimizer: Any) -> None:
         """Update the weights. An optimizer with a rate of its own for heads has

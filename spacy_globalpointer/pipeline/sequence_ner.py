@@ -17,6 +17,7 @@ from ..heads.crf import crf_loss, softmax_loss, span_probabilities, viterbi
 from ..models.sequence_scorer import set_tags
 from ..models.span_scorer import scorer_of
 from ..tagging import TagScores
+from ..threads import one_thread
 from ..types import SequenceModelT
 from .annotations import write_ents, write_spans
 from .component import Recognizer
@@ -168,6 +169,7 @@ class SequenceRecognizer(Recognizer):
             return scorer_of(self.model).predict([])
         return self.model.predict(docs)
 
+    @one_thread()
     def set_annotations(self, docs: Iterable[Doc], scores: TagScores) -> None:
         """Write the spans of the best sequence of tags to doc.spans, and to doc.ents
         if `set_ents`. The attribute "scores" of the group has the probability of
@@ -200,6 +202,7 @@ class SequenceRecognizer(Recognizer):
             overwrite = self.cfg["overwrite_ents"]
             write_ents(docs, spans, written, overwrite=overwrite, flat="best")
 
+    @one_thread()
     def get_loss(
         self, examples: Iterable[Example], scores: TagScores
     ) -> Tuple[Tensor, TagScores]:

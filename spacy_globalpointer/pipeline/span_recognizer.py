@@ -16,6 +16,7 @@ from ..errors import Errors, Warnings
 from ..lattice import Lattice, Layout
 from ..models.span_scorer import scorer_of
 from ..objectives import Objective
+from ..threads import one_thread
 from ..types import SpanModelT
 from .annotations import write_ents, write_spans
 from .candidates import CandidateReader, only_candidates
@@ -284,6 +285,7 @@ class SpanRecognizer(Recognizer):
         given = [doc.spans.get(key, ()) for doc in docs]
         return self._only_candidates(lattice, given, DroppedGold())
 
+    @one_thread()
     def set_annotations(self, docs: Iterable[Doc], lattice: Lattice) -> None:
         """Write doc.spans, and doc.ents if `set_ents`.
 
@@ -369,6 +371,7 @@ class SpanRecognizer(Recognizer):
         """
         return [settings["label_temperatures"].get(x, 1.0) for x in self.labels]
 
+    @one_thread()
     def get_loss(
         self, examples: Iterable[Example], scores: Lattice
     ) -> Tuple[Tensor, Tensor]:
