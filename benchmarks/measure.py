@@ -56,27 +56,6 @@ def synchronize() -> None:
         torch.cuda.synchronize()
 
 
-def alternate(
-    runs: Dict[str, Callable[[], Any]], rounds: int, warm_up: int = 1
-) -> Dict[str, List[Time]]:
-    """Time functions in turn, so that a busy machine slows all of them.
-
-    runs (Dict[str, Callable]): The functions, by name.
-    rounds (int): How often each is timed.
-    warm_up (int): How often each runs before.
-    RETURNS (Dict[str, List[Time]]): The times of each, round by round.
-    """
-    times: Dict[str, List[Time]] = {name: [] for name in runs}
-    for i in range(warm_up + rounds):
-        for name, run in runs.items():
-            watch = Stopwatch()
-            with watch:
-                run()
-            if i >= warm_up:
-                times[name].append(watch.total)
-    return times
-
-
 def medians(times: Sequence[Time]) -> Time:
     return Time(median(t.wall for t in times), median(t.cpu for t in times))
 

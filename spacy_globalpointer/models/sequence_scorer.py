@@ -4,13 +4,13 @@ from functools import partial
 from typing import Callable, List, Tuple
 
 from spacy.tokens import Doc
-from thinc.api import ArgsKwargs, Model, chain, torch2xp, xp2torch
+from thinc.api import ArgsKwargs, Model, chain, torch2xp
 from thinc.types import Floats2d
 
 from ..heads import SequenceTagger
 from ..tagging import TagScores
 from ..types import SequenceModelT, TaggerModelT
-from .span_scorer import init, scorer_of
+from .span_scorer import hidden_states, init, scorer_of
 
 
 def build_sequence_model(
@@ -49,11 +49,7 @@ def forward(
     shim = model.shims[0]
     shim._model.dropout.p = model.attrs["dropout_rate"]
     lengths = [len(x) for x in X]
-    hidden = xp2torch(
-        model.ops.flatten(X) if X else model.ops.alloc2f(0, model.get_dim("nI")),
-        requires_grad=is_train,
-        device=shim.device,
-    )
+    hidden = hidden_states(model, X, is_train)
     parts, torch_backprop = shim(ArgsKwargs(args=(hidden,), kwargs={}), is_train)
 
     def backprop(d_scores: TagScores) -> List[Floats2d]:

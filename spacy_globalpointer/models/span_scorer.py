@@ -86,6 +86,14 @@ def _set_head(model: HeadModelT, head: nn.Module) -> None:
     model.shims[:] = [HeadShim(head)]
 
 
+def hidden_states(model: Model, X: List[Floats2d], is_train: bool) -> torch.Tensor:
+    """The vectors of a batch for the head of a layer, end to end.
+    *Shape:* (n_tokens, width)"""
+    flat = model.ops.flatten(X) if X else model.ops.alloc2f(0, model.get_dim("nI"))
+    device = model.shims[0].device
+    return cast(torch.Tensor, xp2torch(flat, requires_grad=is_train, device=device))
+
+
 def forward(
     model: HeadModelT, X: List[Floats2d], is_train: bool
 ) -> Tuple[Lattice, Callable[[torch.Tensor], List[Floats2d]]]:
@@ -93,11 +101,7 @@ def forward(
     head = shim._model
     head.dropout.p = model.attrs["dropout_rate"]
     lengths = [len(x) for x in X]
-    hidden = xp2torch(
-        model.ops.flatten(X) if X else model.ops.alloc2f(0, model.get_dim("nI")),
-        requires_grad=is_train,
-        device=shim.device,
-    )
+    hidden = hidden_states(model, X, is_train)
     layout = Layout(lengths, model.attrs["max_length"], shim.device)
     lattice, torch_backprop = shim(
         ArgsKwargs(args=(hidden, layout), kwargs={}), is_train
