@@ -25,7 +25,13 @@ component = [imported, nlp.pipe_names, meta.assigns, meta.default_score_weights]
 # As spacy.cli.setup_cli does it.
 spacy.registry.cli.get_all()
 app = importlib.import_module("spacy.cli._util").app
-commands = typer.main.get_command(app).commands["global-pointer"].commands
+group = typer.main.get_command(app).commands["global-pointer"]
+context = typer.Context(group)
+commands = group.list_commands(context)
+early = [name for name in sys.modules if name.startswith("spacy_globalpointer.cli.")]
+assert not early, f"imported before a command was asked for: {early}"
+assert all(group.get_command(context, name).name == name for name in commands)
+assert group.get_command(context, "common") is None
 
 libraries = {"spacy": spacy.registry, "thinc": thinc.api.registry}
 same = {}

@@ -1,23 +1,39 @@
-"""The commands under `python -m spacy global-pointer`."""
+"""The commands under `python -m spacy global-pointer`: `NAME_cli` of the module NAME.
 
+spaCy imports this package for every one of its own commands, so a module is imported
+when its command is asked for.
+"""
+
+from importlib import import_module
+from typing import Any, List
+
+import typer
 from spacy.cli._util import app
+from typer.core import TyperGroup
 
-from .calibrate import calibrate_cli
-from .check import check_cli
-from .common import global_pointer
-from .convert import convert_cli
-from .evaluate import evaluate_cli
-from .report import report_cli
-from .unbundle import unbundle_cli
+COMMANDS = ("convert", "check", "calibrate", "evaluate", "report", "unbundle")
 
+
+class _Commands(TyperGroup):
+    # Contexts and commands are click's; Typer brings its own click.
+    def list_commands(self, ctx: Any) -> List[str]:
+        return [*COMMANDS]
+
+    def get_command(self, ctx: Any, name: str) -> Any:
+        if name not in COMMANDS:
+            return None
+        function = getattr(import_module(f".{name}", __name__), f"{name}_cli")
+        # In the plain style of spaCy's own.
+        alone = typer.Typer(add_completion=False, rich_markup_mode=app.rich_markup_mode)
+        alone.command(name)(function)
+        return typer.main.get_command(alone)
+
+
+global_pointer = typer.Typer(
+    name="global-pointer",
+    help="Nested and flat span recognition: convert and check corpora, choose "
+    "thresholds, evaluate and report.",
+    no_args_is_help=True,
+    cls=_Commands,
+)
 app.add_typer(global_pointer)
-
-__all__ = [
-    "calibrate_cli",
-    "check_cli",
-    "convert_cli",
-    "evaluate_cli",
-    "global_pointer",
-    "report_cli",
-    "unbundle_cli",
-]

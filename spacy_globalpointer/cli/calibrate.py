@@ -23,7 +23,6 @@ from .common import (
     DATA,
     GPU_ID,
     MODEL,
-    global_pointer,
     load,
     predict,
     read,
@@ -38,7 +37,6 @@ CHOSEN = ("threshold", "label_thresholds", "label_temperatures", "overlap")
 FLOOR = 0.001
 
 
-@global_pointer.command("calibrate")
 def calibrate_cli(
     model: str = MODEL,
     data: Path = DATA,

@@ -12,7 +12,6 @@ from ..corpora.check import ERROR, WARNING, check
 from ..corpora.table import SpanTable
 from ..errors import Errors
 from ..pipeline.gold import SOURCES
-from .common import global_pointer
 
 COUNTS = (
     *("documents", "sentences", "tokens", "spans"),
@@ -27,7 +26,6 @@ COUNTS = (
 )
 
 
-@global_pointer.command("check")
 def check_cli(
     train: Path = typer.Argument(..., help="Training documents, .spacy", exists=True),
     dev: Path = typer.Argument(..., help="Development documents, .spacy", exists=True),

@@ -1,4 +1,4 @@
-"""The group of commands, and what they share."""
+"""What the commands share."""
 
 import shutil
 from pathlib import Path
@@ -16,13 +16,6 @@ from ..errors import Errors, Warnings
 from ..pipeline.candidates import give_candidates
 from ..pipeline.component import Recognizer
 from ..pipeline.gold import DroppedGold
-
-global_pointer = typer.Typer(
-    name="global-pointer",
-    help="Nested and flat span recognition: convert corpora, choose thresholds, "
-    "evaluate and draw.",
-    no_args_is_help=True,
-)
 
 MODEL = typer.Argument(..., help="Trained pipeline: a folder or a package")
 DATA = typer.Argument(..., help="Annotated documents, a .spacy file", exists=True)

@@ -12,10 +12,8 @@ from ..corpora.align import ALIGN
 from ..corpora.build import FRAGMENTS
 from ..corpora.parts import parse_shares
 from ..errors import Errors
-from .common import global_pointer
 
 
-@global_pointer.command("convert")
 def convert_cli(
     source: Path = typer.Argument(
         ..., help="Annotated file, or folder of files", exists=True

@@ -10,10 +10,9 @@ from wasabi import msg
 
 from ..evaluation import span_metrics
 from ..evaluation.result import SETTINGS
-from .common import COMPONENT, DATA, GPU_ID, MODEL, global_pointer, load, predict, read
+from .common import COMPONENT, DATA, GPU_ID, MODEL, load, predict, read
 
 
-@global_pointer.command("evaluate")
 def evaluate_cli(
     model: str = MODEL,
     data: Path = DATA,

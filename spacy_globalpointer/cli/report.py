@@ -9,10 +9,9 @@ from wasabi import msg
 
 from ..evaluation import Result, TrainingSet, compare, read_training_log
 from ..pipeline.gold import GoldReader
-from .common import COMPONENT, DATA, GPU_ID, MODEL, global_pointer, load, predict, read
+from .common import COMPONENT, DATA, GPU_ID, MODEL, load, predict, read
 
 
-@global_pointer.command("report")
 def report_cli(
     model: str = MODEL,
     data: Path = DATA,

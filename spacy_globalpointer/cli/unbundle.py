@@ -8,10 +8,9 @@ from spacy.language import Language
 from wasabi import msg
 
 from ..pipeline.component import Recognizer
-from .common import MODEL, global_pointer, load, save
+from .common import MODEL, load, save
 
 
-@global_pointer.command("unbundle")
 def unbundle_cli(
     model: str = MODEL,
     component: str = typer.Argument(..., help="Name of the component that stays"),
