@@ -17,14 +17,13 @@ from spacy.scorer import Scorer
 from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 from spacy.util import fix_random_seed, minibatch
-from systems import KEY, SYSTEMS, build
+from systems import ENCODER, KEY, SYSTEMS, build
 from thinc.api import Adam
 from tqdm import tqdm
 from wasabi import msg
 
 from spacy_globalpointer.corpora import Conversion, Options
 
-ENCODER = "encoder alone"
 # Batches that a system trains on before it is the next one's turn.
 TURN = 20
 
@@ -133,8 +132,7 @@ def main(
     for batches in tqdm(turns, desc="training", leave=False):
         words.append(sum(len(doc) for batch in batches for doc in batch))
         for system in running:
-            if system.name != ENCODER:
-                times["train"][system.name].append(system.train(batches, dropout))
+            times["train"][system.name].append(system.train(batches, dropout))
     for i in tqdm(range(rounds + 1), desc="prediction", leave=False):
         for system in running:
             timed = system.predict(test, predict_batch_size)
@@ -145,9 +143,9 @@ def main(
         row: Dict[str, Any] = {"system": system.name}
         if system.name != ENCODER:
             row.update(system.score(test))
-            trained = times["train"][system.name]
-            row["train_words_per_second"] = sum(words) / sum(t.wall for t in trained)
-            row["train_words_per_cpu_second"] = sum(words) / sum(t.cpu for t in trained)
+        trained = times["train"][system.name]
+        row["train_words_per_second"] = sum(words) / sum(t.wall for t in trained)
+        row["train_words_per_cpu_second"] = sum(words) / sum(t.cpu for t in trained)
         predicted = measure.medians(times["predict"][system.name])
         n_words = sum(map(len, test))
         row["predict_words_per_second"] = n_words / predicted.wall
