@@ -33,7 +33,10 @@ def load(
 ) -> Tuple[Language, Recognizer]:
     """Load a pipeline and find its span recogniser."""
     setup_gpu(gpu_id, silent=True)
-    nlp = util.load_model(model)
+    try:
+        nlp = util.load_model(model)
+    except OSError as error:
+        msg.fail(f"Cannot load the pipeline {model}", str(error), exits=1)
     return nlp, find_component(nlp, component)
 
 
@@ -96,4 +99,5 @@ def save(nlp: Language, output: Path) -> None:
     if (output / "meta.json").exists():
         # Of another pipeline there, files would be left over or in the way.
         shutil.rmtree(output)
+    output.mkdir(parents=True, exist_ok=True)
     nlp.to_disk(output)

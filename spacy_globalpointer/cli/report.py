@@ -4,11 +4,13 @@ from pathlib import Path
 from typing import List, Optional
 
 import typer
-from spacy.tokens import DocBin
+from spacy.training import Corpus
+from spacy.training.corpus import FILE_TYPE, walk_corpus
 from wasabi import msg
 
 from ..evaluation import Result, TrainingSet, compare, read_training_log
 from ..pipeline.gold import GoldReader
+from ..report.write import write_report
 from .common import COMPONENT, DATA, GPU_ID, MODEL, load, predict, read
 
 
@@ -48,9 +50,6 @@ def report_cli(
     """Show what a pipeline does on annotated documents: scores with intervals, scores
     by kind of span and text, errors, reliability of the probabilities, and the
     documents with gold spans beside predicted ones."""
-    # matplotlib takes a while to load, which other commands need not wait for.
-    from ..report.write import write_report
-
     curves = []
     if log is not None:
         try:
@@ -65,7 +64,8 @@ def report_cli(
         predict(nlp, pipe, examples, f"Predicting with {name}")
         results.append(Result.of(name, pipe, examples, nlp.batch_size))
         if train is not None and known is None:
-            docs = DocBin().from_disk(train).get_docs(nlp.vocab)
+            parts = walk_corpus(train, FILE_TYPE)
+            docs = Corpus(train).read_docbin(nlp.vocab, parts)
             reader = GoldReader(pipe.cfg["gold"], pipe.key)
             known = TrainingSet.read(docs, reader.spans)
     metrics = {

@@ -346,6 +346,12 @@ def test_calibrate_replaces_another_pipeline(folder, tmp_path):
     assert spacy.load(tmp_path / "out").lang == "en"
 
 
+def test_calibrate_makes_the_folders_of_its_output(folder, tmp_path):
+    data = folder / "corpus" / "dev.spacy"
+    run("calibrate", folder / "model", data, tmp_path / "new" / "out")
+    assert spacy.load(tmp_path / "new" / "out").pipe_names == ["global_pointer"]
+
+
 def test_calibrate_without_annotation_says_where_there_is_some(folder, tmp_path):
     run("convert", folder / "raw", tmp_path / "corpus", "--spans-key", "other")
     data = tmp_path / "corpus" / "dev.spacy"
@@ -360,6 +366,15 @@ def test_a_pipeline_without_span_recogniser_is_an_error(folder, tmp_path):
     assert "No span recogniser" in run("evaluate", tmp_path / "blank", data, code=1)
     output = run("evaluate", folder / "model", data, "-c", "typo", code=1)
     assert "'typo'" in output and "global_pointer" in output
+
+
+@pytest.mark.parametrize("command", ["evaluate", "calibrate", "report", "unbundle"])
+def test_a_pipeline_that_is_not_there_is_an_error(folder, tmp_path, command):
+    second = "name" if command == "unbundle" else folder / "corpus" / "dev.spacy"
+    more = [] if command == "evaluate" else [tmp_path / "out"]
+    output = run(command, tmp_path / "nowhere", second, *more, code=1)
+    assert "Cannot load the pipeline" in output and "nowhere" in output
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The command `report`, on pipelines that are trained here."""
 
 import json
+import shutil
 
 import pytest
 import spacy
@@ -69,9 +70,11 @@ def test_scores_are_those_of_spacy(folder):
 def test_all_options(folder, tmp_path):
     log = tmp_path / "log.jsonl"
     log.write_text(json.dumps(LOG) + "\n", "utf8")
-    data = folder / "test.spacy"
+    train = tmp_path / "train.spacy"  # a folder of files, as of a large corpus
+    train.mkdir()
+    shutil.copy(folder / "test.spacy", train / "00001.spacy")
     options = ["--compare", folder / "silent", "--compare", folder / "model"]
-    options += ["--train", data, "--log", log, "--limit", 1, "--seed", 3]
+    options += ["--train", train, "--log", log, "--limit", 1, "--seed", 3]
     metrics, page = report(folder, "model", *options)
     names = [model["model"].rsplit("/", 1)[-1] for model in metrics["models"]]
     assert names == ["model", "silent", "model"]
