@@ -17,7 +17,7 @@ from spacy.scorer import Scorer
 from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 from spacy.util import fix_random_seed, minibatch
-from systems import ENCODER, KEY, SYSTEMS, build
+from systems import DEFAULT, ENCODER, KEY, SYSTEMS, build
 from thinc.api import Adam
 from tqdm import tqdm
 from wasabi import msg
@@ -104,7 +104,9 @@ def main(
     corpus: Path = typer.Argument(
         ..., help="Folder with train, dev and test, as for `convert`", exists=True
     ),
-    systems: str = typer.Option(",".join(SYSTEMS), help="Which, by name"),
+    systems: str = typer.Option(
+        ",".join(DEFAULT), help=f"Which of {', '.join(SYSTEMS)}"
+    ),
     lang: str = typer.Option("en", help="Language code"),
     epochs: float = typer.Option(4.0, help="Passes over the training part"),
     dropout: float = typer.Option(0.2, help="Dropout rate"),

@@ -32,8 +32,12 @@ TOK2VEC = {
 }
 LISTENER = {"@architectures": "spacy.Tok2VecListener.v1", "width": 96, "upstream": "*"}
 LOGISTIC = {"@layers": "spacy.LinearLogistic.v1"}
-N_GRAMS = {"@misc": "spacy.ngram_range_suggester.v1", "min_size": 1, "max_size": 16}
 PRESET = {"@misc": "spacy.preset_spans_suggester.v1", "spans_key": KEY}
+
+
+def _n_grams(longest: int) -> Dict[str, Any]:
+    suggester = "spacy.ngram_range_suggester.v1"
+    return {"@misc": suggester, "min_size": 1, "max_size": longest}
 
 
 def _global_pointer(architecture: str) -> Dict[str, Any]:
@@ -74,15 +78,26 @@ SYSTEMS: Dict[str, Dict[str, Dict[str, Any]]] = {
         "global_pointer": _global_pointer("EfficientGlobalPointer")
     },
     "ner": {"ner": {"model": NER}},
-    "spancat": {"spancat": _spancat(LOGISTIC, N_GRAMS)},
+    "spancat": {"spancat": _spancat(LOGISTIC, _n_grams(16))},
     "spancat_singlelabel": {
-        "spancat_singlelabel": _spancat({"@layers": "Softmax.v2"}, N_GRAMS)
+        "spancat_singlelabel": _spancat({"@layers": "Softmax.v2"}, _n_grams(16))
     },
     "span_finder + spancat": {
         "span_finder": {"spans_key": KEY, "model": SPAN_FINDER},
         "spancat": _spancat(LOGISTIC, PRESET),
     },
+    "SpanClassifier to 10": {
+        "span_classifier": {
+            **_global_pointer("SpanClassifier"),
+            "max_length": 10,
+        }
+    },
+    "spancat_singlelabel to 10": {
+        "spancat_singlelabel": _spancat({"@layers": "Softmax.v2"}, _n_grams(10))
+    },
 }
+# The last two are for each other.
+DEFAULT = [name for name in SYSTEMS if not name.endswith("to 10")]
 
 
 class NoHead(TrainablePipe):
