@@ -190,6 +190,8 @@ class _Shard:
         self.close()
 
     def close(self) -> None:
+        # The writer holds its shards until it is done.
+        self._strings.clear()
         self._stack.close()
 
     def add(self, doc: Doc) -> None:
