@@ -25,12 +25,13 @@ from pipelines import (
     train,
     update,
 )
+from spacy.cli._util import app
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
 from thinc.api import Adam, Config
 from typer.testing import CliRunner
 
-from spacy_globalpointer.cli import global_pointer
+from spacy_globalpointer import cli  # noqa: F401
 from spacy_globalpointer.pipeline.candidates import create_candidates_corpus_v1
 
 MENTIONS = "mentions"
@@ -308,12 +309,12 @@ def test_the_commands_give_the_candidates(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         done = runner.invoke(
-            global_pointer, ["evaluate", *arguments, "--output", str(output)]
+            app, ["global-pointer", "evaluate", *arguments, "--output", str(output)]
         )
         assert done.exit_code == 0, done.output
         assert '"f":1.0' in output.read_text().replace(" ", "")
         done = runner.invoke(
-            global_pointer, ["calibrate", *arguments, str(tmp_path / "out")]
+            app, ["global-pointer", "calibrate", *arguments, str(tmp_path / "out")]
         )
     assert done.exit_code == 0, done.output
     assert "100.00 now" in done.output
