@@ -121,7 +121,7 @@ class DocWriter:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         partial = self._stack.enter_context(_partial(self.path))
         self._folder = Path(partial)
-        self._shard = self._stack.enter_context(_Shard(self._folder, self.attrs))
+        self._shard = _Shard(self._folder, self.attrs)
         return self
 
     def add(self, doc: Doc) -> None:
@@ -135,7 +135,7 @@ class DocWriter:
         n_bytes = self._shard.n_bytes + 8 * len(self.attrs) * len(doc)
         if self._shard.n_docs and n_bytes > self.max_bytes:
             self._close_shard()
-            self._shard = self._stack.enter_context(_Shard(self._folder, self.attrs))
+            self._shard = _Shard(self._folder, self.attrs)
         self._shard.add(doc)
         self.written.docs += 1
         self.written.tokens += len(doc)
@@ -155,7 +155,8 @@ class DocWriter:
         error: Optional[BaseException],
         traceback: Optional[TracebackType],
     ) -> None:
-        with self._stack:
+        assert self._shard is not None
+        with self._stack, self._shard:
             if kind is not None:
                 return
             self._close_shard()
@@ -190,8 +191,6 @@ class _Shard:
         self.close()
 
     def close(self) -> None:
-        # The writer holds its shards until it is done.
-        self._strings.clear()
         self._stack.close()
 
     def add(self, doc: Doc) -> None:
