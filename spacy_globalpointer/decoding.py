@@ -50,7 +50,7 @@ def decode(
     temperatures: Optional[Sequence[float]] = None,
     overlap: str = "any",
     flat: str = "best",
-    max_spans: int = 1000,
+    max_spans: Optional[int] = None,
 ) -> Spans:
     """Read the spans off a lattice, in the order of (document, start, end, label).
 
@@ -63,15 +63,17 @@ def decode(
         one with the higher margin is kept; "flat", disjoint spans.
     flat (str): Which disjoint spans: "best", those with the highest sum of margins;
         "greedy", the highest scores first.
-    max_spans (int): Most spans of a document that are considered, the highest
-        scores first.
+    max_spans (Optional[int]): Most spans of a document that are considered, the
+        highest scores first. None: all.
     RETURNS (Spans): The spans kept.
     """
-    spans = _above(lattice, thresholds)
-    if temperatures is not None:
-        divisors = numpy.asarray(temperatures)[spans.labels]
-        scores, margins = spans.scores / divisors, spans.margins / divisors
-        spans = replace(spans, scores=scores, margins=margins)
+    found = above(lattice, thresholds, temperatures)
+    return choose(found, overlap, flat, max_spans)
+
+
+def choose(spans: Spans, overlap: str, flat: str, max_spans: Optional[int]) -> Spans:
+    """The spans that are kept of those above the thresholds. Arguments as for
+    `decode`."""
     spans = spans[_best_of_each_doc(spans, max_spans)]
     spans = spans[numpy.lexsort((spans.labels, spans.ends, spans.starts))]
     return resolve(spans, overlap, flat)
@@ -93,8 +95,12 @@ def choose_flat(spans: Spans, flat: str) -> Mask:
     return best_flat(spans.starts, spans.ends, spans.margins)
 
 
-def _above(lattice: Lattice, thresholds: Sequence[float]) -> Spans:
-    """All candidates that reach their label's threshold."""
+def above(
+    lattice: Lattice,
+    thresholds: Sequence[float],
+    temperatures: Optional[Sequence[float]] = None,
+) -> Spans:
+    """All candidates that reach their label's threshold. Arguments as for `decode`."""
     scores = lattice.scores.float()
     lowest = scores.new_tensor(thresholds).view(-1, 1, 1)
     # A threshold of -inf keeps all candidates, but not the cells that are none.
@@ -107,7 +113,7 @@ def _above(lattice: Lattice, thresholds: Sequence[float]) -> Spans:
     values = table[3].view("float32").astype("float64")
     doc_ends = numpy.cumsum(lattice.layout.lengths)
     finite = numpy.clip(thresholds, -LARGEST_SCORE, LARGEST_SCORE)
-    return Spans(
+    spans = Spans(
         docs=numpy.searchsorted(doc_ends, heads, side="right"),
         starts=heads,
         ends=heads + widths + 1,
@@ -115,15 +121,20 @@ def _above(lattice: Lattice, thresholds: Sequence[float]) -> Spans:
         scores=values,
         margins=numpy.maximum(values - finite[labels], 0.0),
     )
+    if temperatures is None:
+        return spans
+    divisors = numpy.asarray(temperatures)[labels]
+    scores, margins = spans.scores / divisors, spans.margins / divisors
+    return replace(spans, scores=scores, margins=margins)
 
 
 # A threshold of probability 0 is a logit of -inf; margins are taken from here.
 LARGEST_SCORE = 100.0
 
 
-def _best_of_each_doc(spans: Spans, max_spans: int) -> Mask:
+def _best_of_each_doc(spans: Spans, max_spans: Optional[int]) -> Mask:
     counts = numpy.bincount(spans.docs)
-    if counts.max(initial=0) <= max_spans:
+    if max_spans is None or counts.max(initial=0) <= max_spans:
         return numpy.ones(len(spans), dtype=bool)
     order = numpy.lexsort((-spans.scores, spans.docs))
     firsts = numpy.repeat(numpy.cumsum(counts) - counts, counts)

@@ -92,6 +92,11 @@ class Warnings:
         "Some of the candidates under doc.spans['{key}'] in {path} cannot be used. "
         "{report}"
     )
+    W023 = (
+        "Component '{name}' found more spans than `max_spans` in {n_docs} documents of "
+        "a batch, up to {found} in one, and kept the {max_spans} most probable of "
+        "each. Set `max_spans` higher to keep them all."
+    )
     W030 = "No thresholds reach a {asked} on {path}; those that come closest are taken."
     W031 = (
         "Component '{name}' has no thresholds to choose: it predicts the best "

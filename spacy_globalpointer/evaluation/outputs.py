@@ -103,12 +103,10 @@ def _of_lattice(pipe: SpanRecognizer, examples: List[Example]) -> Outputs:
     temperatures = pipe.temperatures(pipe.cfg)
     divisors = odds.new_tensor(temperatures)[gold.labels]
     chances = pipe.objective.probability(odds[gold.labels, own] / divisors)
-    n_labels = len(pipe.labels)
     spans = decode(
         pipe.objective.log_odds(lattice),
         [pipe.objective.score(FLOOR) * t for t in temperatures],
         temperatures=temperatures,
-        max_spans=max(lattice.scores[0].numel() * n_labels, 1),
     )
     labels, heads, widths = (part.cpu().numpy() for part in gold.index)
     gold_cells, cells, predicted = number_rows(

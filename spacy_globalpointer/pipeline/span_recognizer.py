@@ -11,7 +11,7 @@ from spacy.vocab import Vocab
 from thinc.api import Config
 from torch import Tensor, from_numpy
 
-from ..decoding import decode
+from ..decoding import Spans, above, choose
 from ..errors import Errors, Warnings
 from ..lattice import Lattice, Layout
 from ..models.span_scorer import scorer_of
@@ -229,6 +229,7 @@ class SpanRecognizer(Recognizer):
         self._longest_candidate = 0
         self.dropped_candidates = DroppedGold()
         self._warned_of_no_candidates = False
+        self._warned_of_cut = False
 
     def _check_loaded(self, cfg: Dict[str, Any]) -> None:
         super()._check_loaded(cfg)
@@ -295,14 +296,14 @@ class SpanRecognizer(Recognizer):
         docs = list(docs)
         check_settings(self.cfg, ["overlap", "flat", "max_spans"])
         lattice = self._with_candidates(docs, lattice)
-        spans = decode(
+        found = above(
             self.objective.log_odds(lattice),
             self._score_thresholds(),
-            temperatures=self.temperatures(self.cfg),
-            overlap=self.cfg["overlap"],
-            flat=self.cfg["flat"],
-            max_spans=self.cfg["max_spans"],
+            self.temperatures(self.cfg),
         )
+        self._warn_of_cut(docs, found)
+        settings = (self.cfg[x] for x in ("overlap", "flat", "max_spans"))
+        spans = choose(found, *settings)
         rank = numpy.argsort(numpy.argsort(self.labels))
         spans = spans[numpy.lexsort((rank[spans.labels], spans.ends, spans.starts))]
         written = write_spans(
@@ -321,6 +322,22 @@ class SpanRecognizer(Recognizer):
                 overwrite=self.cfg["overwrite_ents"],
                 flat=self.cfg["flat"],
             )
+
+    def _warn_of_cut(self, docs: Sequence[Doc], found: Spans) -> None:
+        """Warn once if a document loses spans to `max_spans`. One with more spans than
+        tokens does not count: that is what a model finds before it has learnt."""
+        most = self.cfg["max_spans"]
+        counts = numpy.bincount(found.docs, minlength=len(docs))
+        if self._warned_of_cut or counts.max(initial=0) <= most:
+            return
+        lengths = numpy.array([len(doc) for doc in docs])
+        cut = counts[(counts > most) & (counts <= lengths)]
+        if len(cut):
+            self._warned_of_cut = True
+            message = Warnings.W023.format(
+                name=self.name, n_docs=len(cut), found=cut.max(), max_spans=most
+            )
+            warnings.warn(message, stacklevel=2)
 
     def _warn_of_no_candidates(self, docs: Sequence[Doc]) -> None:
         """Warn once if a document has no group of candidates, not even an empty one."""

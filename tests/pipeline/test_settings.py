@@ -1,6 +1,7 @@
 """Every setting acts: from the config, in `cfg`, and as an override at loading."""
 
 import math
+import warnings
 from itertools import combinations
 
 import pytest
@@ -323,6 +324,27 @@ def test_max_spans_keeps_the_best_of_each_document(untrained, max_spans):
         assert found(doc) == sorted(best)
 
 
+def test_spans_lost_to_max_spans_are_told_once():
+    """One warning, not for a document with more spans than tokens."""
+    untrained = initialize(pipeline())
+    text = " ".join(TEXTS)
+    (scores,) = all_scores(untrained, [text])
+    n_tokens = len(untrained.make_doc(text))
+    ranked = sorted(scores.values(), reverse=True)
+    few, many = (sum(ranked[n - 1 : n + 1]) / 2 for n in (n_tokens, n_tokens + 1))
+    for threshold, n_warnings in ((many, 0), (few, 1), (few, 0)):
+        with (
+            changed(untrained, threshold=threshold, max_spans=2),
+            warnings.catch_warnings(record=True) as caught,
+        ):
+            warnings.simplefilter("always")
+            assert len(found(untrained(text))) == 2
+        told = [str(w.message) for w in caught if "max_spans" in str(w.message)]
+        assert len(told) == n_warnings
+        for message in told:
+            assert f"up to {n_tokens} in one" in message and "the 2 most" in message
+
+
 # loss_weight, objective, scorer
 
 
@@ -385,6 +407,7 @@ def answers(nlp):
     ]
 
 
+@pytest.mark.filterwarnings("ignore:Component 'global_pointer' found more spans")
 @pytest.mark.parametrize(
     "settings",
     [
