@@ -48,7 +48,7 @@ class Errors:
     E015 = "There is no file of annotation in {path}."
     E016 = (
         "{path} has parts already ({parts}), so it cannot be split. Name one of its "
-        "files to split that."
+        "files to split that. Two shares, 90,10, split train where there is no dev."
     )
     E017 = "{path} is one file, but there are several parts; name a folder instead."
     E020 = (

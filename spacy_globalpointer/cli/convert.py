@@ -61,7 +61,7 @@ def convert_cli(
     split: Optional[str] = typer.Option(
         None,
         "--split",
-        help="Split a corpus without parts by document into train, dev and test: 80,10,10",
+        help="Split a corpus without parts by document into train, dev and test: 80,10,10; or train into train and dev where there is no dev: 90,10",
     ),
     seed: int = typer.Option(0, "--seed", help="Seed of the split", min=0),
 ) -> None:
@@ -105,7 +105,7 @@ def convert_cli(
         if conversion.copied:
             msg.warn(f"No test part in {source}; dev stands in for it.")
         if conversion.lacks_dev:
-            msg.warn(f"No dev part in {source}; --split makes one of a single file.")
+            msg.warn(f"No dev part in {source}. --split 90,10 makes one of train.")
         with tqdm(
             total=conversion.n_bytes,
             unit="B",

@@ -39,7 +39,7 @@ class Options:
     align (str): For offsets inside tokens: "strict", "expand" or "contract".
     fragments (str): For discontinuous spans: "drop", "cover" or "parts".
     split (Optional[Sequence[float]]): Shares of train, dev and test of a corpus
-        without parts.
+        without parts; of train and dev of one without dev.
     seed (int): For the split.
     """
 
@@ -70,7 +70,8 @@ class Conversion:
         self.options = options
         self.parts: Parts = find_parts(source)
         files = self.parts.files
-        if options.split is not None and files.keys() != {""}:
+        self.divided = _divided(files, options.split)
+        if options.split is not None and self.divided is None:
             raise ValueError(Errors.E016.format(path=source, parts=", ".join(files)))
         if "train" not in files and "" not in files:
             raise FileNotFoundError(Errors.E010.format(name="train", path=source))
@@ -89,9 +90,9 @@ class Conversion:
             else target / REPORT
         )
         # The part that stands in for a missing test part.
-        missing = "dev" in files and "test" not in files
+        missing = "dev" in self.names and "test" not in self.names
         self.copied = "dev" if missing else None
-        self.lacks_dev = "train" in files and "dev" not in files
+        self.lacks_dev = "train" in self.names and "dev" not in self.names
 
     def _names(self, source: Path, target: Path) -> Dict[str, str]:
         """File name of each part."""
@@ -102,16 +103,19 @@ class Conversion:
                 raise ValueError(Errors.E017.format(path=target))
             return {"": target.name}
         if several:
-            wanted = PARTS[: len(self.options.split)] if self.options.split else files
-            return {part: f"{part}.spacy" for part in wanted}
+            wanted = {*files, *PARTS[: len(self.options.split or ())]}
+            return {part: f"{part}.spacy" for part in PARTS if part in wanted}
         return {"": f"{source.resolve().name.split('.')[0] or 'corpus'}.spacy"}
 
     @property
     def n_bytes(self) -> int:
         """How much there is to read."""
-        files = list(chain.from_iterable(self.parts.files.values()))
-        times = 2 if self.options.split is not None else 1
-        return times * sum(path.stat().st_size for path in files if path.exists())
+        return sum(
+            path.stat().st_size * (2 if part == self.divided else 1)
+            for part, files in self.parts.files.items()
+            for path in files
+            if path.exists()
+        )
 
     def run(self, advance: Any = None) -> "Converted":
         """Convert.
@@ -174,19 +178,18 @@ class Conversion:
         self, tally: Tally, tools: LanguageTools
     ) -> Iterator[Tuple[str, Record]]:
         """All records, each with its part."""
-        if self.options.split is None:
-            for part, files in self.parts.files.items():
+        for part, files in self.parts.files.items():
+            if part != self.divided:
                 for record in self._records(files, tally, tools):
                     yield part, record
-            return
-        names = list(self.names)
-        files = self.parts.files[""]
-        # What the first reading finds, the second finds too.
-        uncounted = Tally(None, tally.advance)
-        records = self._records(files, uncounted, tools)
-        dealt = split_records(records, self.options.split, self.options.seed)
-        for place, record in zip(dealt, self._records(files, tally, tools)):
-            yield names[place], record
+                continue
+            assert self.options.split is not None
+            # What the first reading finds, the second finds too.
+            uncounted = Tally(None, tally.advance)
+            records = self._records(files, uncounted, tools)
+            dealt = split_records(records, self.options.split, self.options.seed)
+            for place, record in zip(dealt, self._records(files, tally, tools)):
+                yield PARTS[place], record
 
     def _records(
         self, files: List[Path], tally: Tally, tools: LanguageTools
@@ -204,6 +207,18 @@ class Conversion:
                     # LitBank has a file a novel, and does not name them otherwise.
                     record.doc = str(path)
                 yield record
+
+
+def _divided(
+    files: Dict[str, List[Path]], split: Optional[Sequence[float]]
+) -> Optional[str]:
+    """The part that is split: a corpus without parts, or a train part from which
+    there is a dev part to be made. None: there is no such part, or no split."""
+    if split is None:
+        return None
+    if files.keys() == {""}:
+        return ""
+    return "train" if "dev" not in files and len(split) == 2 else None
 
 
 @dataclass

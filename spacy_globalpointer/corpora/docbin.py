@@ -291,6 +291,9 @@ def move(source: Path, target: Path) -> None:
     check_free(target)
     if target.is_dir() and not target.is_symlink():
         shutil.rmtree(target)
+    elif source.is_dir():
+        # A folder cannot be moved onto a file.
+        target.unlink(missing_ok=True)
     os.replace(source, target)
 
 

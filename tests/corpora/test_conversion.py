@@ -110,7 +110,9 @@ def test_several_formats_in_one_corpus(tmp_path):
     "files, target, options, error",
     [
         (["dev.jsonl"], "out", {}, "No train part"),
-        (["train.jsonl"], "out", {"split": (90, 10)}, "has parts already"),
+        (["train.jsonl"], "out", {"split": (8, 1, 1)}, "has parts already"),
+        (["train.jsonl", "dev.jsonl"], "out", {"split": (9, 1)}, "parts already"),
+        (["test.jsonl"], "out", {"split": (90, 10)}, "No train part"),
         (["train.jsonl", "dev.jsonl"], "out.spacy", {}, "one file, but"),
         (["a.jsonl"], "out.spacy", {"split": (90, 10)}, "one file, but"),
         (["README.md"], "out", {}, "no file of annotation"),
@@ -220,6 +222,29 @@ def test_a_split_corpus_holds_each_document_once(tmp_path):
     first = (tmp_path / "out" / "train.spacy").read_bytes()
     run(path, tmp_path / "out", split=(80, 10, 10), seed=1)
     assert (tmp_path / "out" / "train.spacy").read_bytes() == first
+
+
+@pytest.mark.parametrize("has_test", [True, False])
+def test_dev_can_be_split_off_train(tmp_path, has_test):
+    rows = [
+        {"tokens": [f"w{i}"], "spans": [[0, 1, "A"]], "doc": f"d{i // 4}"}
+        for i in range(40)
+    ]
+    write(tmp_path / "in" / "train.jsonl", "\n".join(map(json.dumps, rows)))
+    if has_test:
+        write(tmp_path / "in" / "test.jsonl", LINE)
+    converted = run(tmp_path / "in", tmp_path / "out", split=(80, 20))
+    words = {
+        part: [[token.text for token in doc] for doc in docs_of(path)]
+        for part in ("train", "dev", "test")
+        for path in [tmp_path / "out" / f"{part}.spacy"]
+    }
+    assert [len(words[part]) for part in ("train", "dev")] == [32, 8]
+    assert sorted(words["train"] + words["dev"]) == sorted([f"w{i}"] for i in range(40))
+    assert words["test"] == ([json.loads(LINE)["tokens"]] if has_test else words["dev"])
+    assert {part: w.docs for part, w in converted.written.items()} == {
+        part: len(found) for part, found in words.items()
+    }
 
 
 def test_of_several_files_each_is_a_document(tmp_path):

@@ -256,8 +256,13 @@ def test_what_one_file_cannot_hold_is_a_folder_that_spacy_reads(tmp_path):
     assert [*tmp_path.iterdir()] == [path]
 
 
-def test_a_document_that_is_too_much_for_a_file_has_one_of_its_own(tmp_path):
+@pytest.mark.parametrize("there_before", [True, False])
+def test_a_document_that_is_too_much_for_a_file_has_one_of_its_own(
+    tmp_path, there_before
+):
     path = tmp_path / "part.spacy"
+    if there_before:
+        write(path)
     with DocWriter(path, spans_key=KEY, ents=False, max_bytes=1) as writer:
         for doc in make_docs():
             writer.add(doc)
