@@ -9,12 +9,14 @@ have the hash of all that a run depends on.
 import hashlib
 import signal
 import sys
+from functools import partial
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Callable, Dict, List
 
 import spacy
 import srsly
 import typer
+from compare_given import end_to_end
 from compare_run import PARTS, Run, finish
 from compare_speed import measure_all
 from compare_table import markdown, tabulate
@@ -85,21 +87,44 @@ def compare(
     rows = [row for name in names for row in runs[name, numbers[0]].rows]
     if reference not in rows:
         msg.fail(f"The reference {reference!r} is none of the rows {rows}", exits=1)
+    given = [name for name in names if _is_given(configs[name])]
+    if reference in given:
+        msg.fail(
+            f"The reference {reference!r} labels given spans and finds none: no other "
+            "system can be compared with it",
+            exits=1,
+        )
     unfinished = {key: run for key, run in runs.items() if run.result() is None}
     msg.info(f"{len(runs) - len(unfinished)} of {len(runs)} runs are finished")
+    test = corpus / "test.spacy"
     progress = tqdm(unfinished.items(), unit="run")
     for (_, seed), run in progress:
         progress.set_description(run.folder.name)
-        # The speed is measured with the first seed.
         finish(run, corpus, gpu_id, keep=seed == numbers[0])
     results = {key: run.result() or {} for key, run in runs.items()}
+    # What needs pipelines is measured with the first seed.
     firsts = [runs[system, numbers[0]] for system in names]
-    speed = _speed(firsts, corpus, metrics / name / "speed.json", rounds, gpu_id)
+    rates = _once(
+        metrics / name / "speed.json",
+        firsts,
+        [str(rounds), str(gpu_id)],
+        lambda: _speed(firsts, test, rounds, gpu_id),
+    )
+    (finder,) = (run for run in firsts if reference in run.rows)
     table = {
         "corpus": corpus.resolve().name,
         "encoder": encoder,
-        "given_mentions": [name for name in names if _is_given(configs[name])],
-        **tabulate(results, names, numbers, speed, reference),
+        "given_mentions": {
+            run.system: _once(
+                metrics / name / f"{run.system}-end-to-end.json",
+                [run, finder],
+                [reference],
+                partial(_end_to_end, run, finder.pipelines[reference], test, gpu_id),
+            )
+            for run in firsts
+            if run.system in given
+        },
+        **tabulate(results, names, numbers, rates, reference),
     }
     text = markdown(table)
     write_whole(metrics / f"{name}.json", srsly.json_dumps(table, indent=1).encode())
@@ -144,33 +169,37 @@ def _hash(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _speed(
-    runs: List[Run], corpus: Path, path: Path, rounds: int, gpu_id: int
+def _once(
+    path: Path, runs: List[Run], depends: List[str], measure: Callable[[], Any]
 ) -> Dict[str, Any]:
-    """Measure the speed of finished runs, if it has not been done yet."""
-    results = {run.system: run.result() or {} for run in runs}
-    depends = [*(result["hash"] for result in results.values()), str(rounds)]
-    wanted = _hash("\n".join([*depends, str(gpu_id)]).encode("utf8"))
+    """What was measured with the pipelines of finished runs, if that file is of these
+    very runs; else measure it."""
+    hashes = [run.hash for run in runs]
+    wanted = _hash("\n".join([*hashes, *depends]).encode("utf8"))
     found: Dict[str, Any] = srsly.read_json(path) if path.exists() else {}
     if found.get("hash") != wanted:
-        pipelines = {run.system: run.folder / "model-best" for run in runs}
-        parts = {
-            row: Path(values["pipeline"])
-            for result in results.values()
-            for row, values in result["rows"].items()
-        }
-        for run, path_there in zip(runs, pipelines.values()):
-            if not path_there.exists():
+        for run in runs:
+            there = run.folder / "model-best"
+            if not there.exists():
                 msg.fail(
-                    f"{path_there} is gone, so its speed cannot be measured. Delete "
+                    f"{there} is gone, so nothing can be measured with it. Delete "
                     f"{run.metrics} to train it again",
                     exits=1,
                 )
-        test = corpus / "test.spacy"
-        found = measure_all(pipelines, parts, test, rounds, gpu_id)
-        found["hash"] = wanted
+        found = {**measure(), "hash": wanted}
         write_whole(path, srsly.json_dumps(found).encode("utf8"))
     return found
+
+
+def _speed(runs: List[Run], test: Path, rounds: int, gpu_id: int) -> Dict[str, Any]:
+    trained = {run.system: run.folder / "model-best" for run in runs}
+    rows = {row: path for run in runs for row, path in run.pipelines.items()}
+    return measure_all(trained, rows, test, rounds, gpu_id)
+
+
+def _end_to_end(run: Run, finder: Path, test: Path, gpu_id: int) -> Dict[str, Any]:
+    (labeller,) = run.pipelines.values()
+    return end_to_end(labeller, finder, test, gpu_id)
 
 
 if __name__ == "__main__":

@@ -57,6 +57,11 @@ class Run:
             return {self.system: components[0]}
         return {f"{self.system}/{component}": component for component in components}
 
+    @property
+    def pipelines(self) -> Dict[str, Path]:
+        """RETURNS (Dict[str, Path]): The pipeline of each row, its component alone."""
+        return {row: self.folder / component for row, component in self.rows.items()}
+
     def result(self) -> Optional[Dict[str, Any]]:
         """RETURNS (Optional[Dict[str, Any]]): What the file says, if it is of this
         very run."""
@@ -86,13 +91,13 @@ def finish(run: Run, corpus: Path, gpu_id: int, keep: bool) -> None:
     best = run.folder / "model-best"
     rows = {}
     for row, component in run.rows.items():
-        path = run.folder / component
+        path = run.pipelines[row]
         nlp = util.load_model(best)
         unbundle(nlp, component)
         save_pipeline(nlp, path)
         if isinstance(nlp.get_pipe(component), SpanRecognizer):
             _spacy(run, "global-pointer", "calibrate", path, dev, path, "-g", gpu_id)
-        rows[row] = {"pipeline": str(path), **score(util.load_model(path), test)}
+        rows[row] = score(util.load_model(path), test)
     if not keep:
         for folder in ("model-best", *run.rows.values()):
             shutil.rmtree(run.folder / folder)

@@ -16,7 +16,9 @@ import pytest
 import spacy
 import srsly
 from compare import app
-from pipelines import KEY, listening_pipeline, set_spans, train
+from compare_given import end_to_end
+from pipelines import KEY, examples, listening_pipeline, pipeline, set_spans, train
+from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
 from typer.testing import CliRunner
 
@@ -149,6 +151,7 @@ def test_head_parameters_are_those_behind_the_encoder():
         (["--systems", "sequence_crf crf"], "No config 'crf'"),
         (["--systems", "sequence_crf", "--seeds", "0 x"], "not ['0', 'x']"),
         (["--systems", "sequence_crf", "--seeds", ""], "no seeds"),
+        (["--systems", "typing", "--reference", "typing"], "labels given spans"),
     ],
 )
 def test_what_cannot_be_compared_is_an_error(tmp_path, monkeypatch, options, message):
@@ -169,6 +172,8 @@ def test_scores_on_given_mentions_are_marked():
         "train": {"words_per_second": 1, "times_as_fast": {"wall": 1.0, "cpu": 1.0}},
         "predict": {"words_per_second": 2, "times_as_fast": {"wall": 2.0, "cpu": 0.5}},
     }
+    interval = {"difference": 0.25, "low": 0.125, "high": 0.375}
+    difference = {"micro": interval, "macro": interval}
     result = {
         "corpus": "demo",
         "encoder": "tok2vec",
@@ -176,14 +181,48 @@ def test_scores_on_given_mentions_are_marked():
         "reference": "found",
         "speed": {"rounds": 1},
         "rows": {"found": row, "typing": row},
-        "differences": {},
-        "given_mentions": ["typing"],
+        "differences": {"typing - found": difference},
+        "given_mentions": {"typing": {"micro": {"f": 0.5}, "macro": {"f": 0.25}}},
     }
     text = compare_table.markdown(result)
     assert "| typing (given mentions) |" in text and "| found |" in text
+    assert "+25.00" not in text
     assert "cannot be compared" in text and "| 2.00 (0.50) |" in text
-    unmarked = compare_table.markdown({**result, "given_mentions": []})
+    assert "spans that found finds (seed 0), it has micro / macro F1 50.00 / 25" in text
+    unmarked = compare_table.markdown({**result, "given_mentions": {}})
+    assert "+25.00 [+12.50, +37.50]" in unmarked
     assert "given" not in unmarked and "cannot be compared" not in unmarked
+
+
+def end_to_end_f1(finder, labeller, path):
+    """Micro F1 of the labels that one pipeline gives to the spans of another."""
+    right = wanted = given = 0
+    for gold in DocBin().from_disk(path).get_docs(finder.vocab):
+        words = [token.text for token in gold], [bool(t.whitespace_) for t in gold]
+        found, doc = finder(Doc(finder.vocab, *words)), Doc(labeller.vocab, *words)
+        doc.spans[KEY] = [Span(doc, s.start, s.end) for s in found.spans[KEY]]
+        spans = [
+            {(s.start, s.end, s.label_) for s in each.spans[KEY]}
+            for each in (labeller(doc), gold)
+        ]
+        right += len(spans[0] & spans[1])
+        given, wanted = given + len(spans[0]), wanted + len(spans[1])
+    assert right
+    return 2 * right / (given + wanted)
+
+
+def test_end_to_end_labels_what_another_pipeline_finds(tmp_path):
+    """A finder that has not learnt all, and a labeller of given spans."""
+    finder = train(pipeline(), steps=12)
+    labeller = train(pipeline(candidates_key=KEY, threshold=0.0))
+    for name, nlp in (("finder", finder), ("labeller", labeller)):
+        nlp.to_disk(tmp_path / name)
+    path = tmp_path / "test.spacy"
+    DocBin(docs=[eg.reference for eg in examples(finder)]).to_disk(path)
+    found = end_to_end(tmp_path / "labeller", tmp_path / "finder", path, -1)
+    expected = end_to_end_f1(finder, labeller, path)
+    assert 0.1 < expected < 0.9
+    assert found["micro"]["f"] == pytest.approx(expected)
 
 
 @pytest.fixture
@@ -203,8 +242,8 @@ def python(*args):
 
 @pytest.mark.slow
 def test_a_comparison_goes_on_where_it_was_interrupted(corpus, tmp_path):
-    systems = ["bundle_span", "sequence_crf"]
-    options = "--systems bundle_span,sequence_crf --seeds 0,1 --rounds 1"
+    systems = ["bundle_span", "sequence_crf", "typing"]
+    options = f"--systems {','.join(systems)} --seeds 0,1 --rounds 1"
     script = [SCRIPTS / "compare.py", corpus, "tok2vec", *options.split()]
     settings = ["--training.max_epochs", 1]
     command = [sys.executable, "-u", *map(str, [*script, *settings])]
@@ -229,22 +268,23 @@ def test_a_comparison_goes_on_where_it_was_interrupted(corpus, tmp_path):
 
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "1 of 4 runs are finished" in done.stdout
+    assert "1 of 6 runs are finished" in done.stdout
     assert (first.stat().st_ino, first.stat().st_mtime_ns) == before
     assert not (started / "left").exists()
     names = {f"{system}-{seed}.json" for system in systems for seed in (0, 1)}
-    assert {path.name for path in folder.iterdir()} == {*names, "speed.json"}
+    others = {"speed.json", "typing-end-to-end.json"}
+    assert {path.name for path in folder.iterdir()} == {*names, *others}
     check_table(folder, srsly.read_json(f"{folder}.json"), systems)
     assert folder.with_suffix(".md").read_text("utf8") in done.stdout
 
     # Nothing is left to do; another setting is another comparison.
     again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert "4 of 4 runs are finished" in again.stdout
+    assert "6 of 6 runs are finished" in again.stdout
     other = [*command, "--training.dropout", "0.3"]
     with subprocess.Popen(
         other, cwd=tmp_path, stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as running:
-        assert "0 of 4 runs are finished" in running.stdout.readline()
+        assert "0 of 6 runs are finished" in running.stdout.readline()
         os.killpg(running.pid, signal.SIGKILL)
 
 
@@ -262,8 +302,8 @@ def check_table(folder, table, systems):
         system: [srsly.read_json(folder / f"{system}-{seed}.json") for seed in (0, 1)]
         for system in systems
     }
-    rows = ["bundle_span/sequence_ner", "bundle_span/span_classifier", "sequence_crf"]
-    assert list(table["rows"]) == rows
+    bundle = ["bundle_span/sequence_ner", "bundle_span/span_classifier"]
+    assert list(table["rows"]) == [*bundle, "sequence_crf", "typing"]
     for name, row in table["rows"].items():
         of_seeds = [run["rows"][name] for run in runs[name.partition("/")[0]]]
         for average in ("micro", "macro"):

@@ -1,0 +1,34 @@
+"""The end-to-end scores of a system that labels given mentions."""
+
+from pathlib import Path
+from typing import Any, Dict
+
+from spacy import util
+from spacy.cli._util import setup_gpu
+from spacy.tokens import Span
+
+from spacy_globalpointer.cli.common import find_component, predict, read
+from spacy_globalpointer.evaluation import span_metrics
+
+
+def end_to_end(labels: Path, finds: Path, data: Path, gpu_id: int) -> Dict[str, Any]:
+    """Metrics of one pipeline that labels the spans of another.
+
+    labels (Path): The pipeline that labels given spans.
+    finds (Path): The pipeline whose spans it is given, without their labels.
+    data (Path): Test documents.
+    gpu_id (int): GPU, -1 for the CPU.
+    """
+    setup_gpu(gpu_id, silent=True)
+    finder, labeller = util.load_model(finds), util.load_model(labels)
+    found, labelled = (
+        read(nlp, find_component(nlp, None), data) for nlp in (finder, labeller)
+    )
+    source, target = find_component(finder, None), find_component(labeller, None)
+    predict(finder, source, found, "finding")
+    for finding, example in zip(found, labelled):
+        doc = example.predicted
+        ends = {(span.start, span.end) for span in finding.predicted.spans[source.key]}
+        doc.spans[target.cfg["candidates_key"]] = [Span(doc, *x) for x in sorted(ends)]
+    predict(labeller, target, labelled, "labelling")
+    return span_metrics(labelled, target.key)
