@@ -69,19 +69,33 @@ def test_head(tmp_path, head):
         assert ("both_ratio" in row) == (row["form"] == "lattice")
 
 
-@pytest.mark.slow
-def test_pipeline(tmp_path):
+@pytest.fixture
+def demo(tmp_path):
     script = BENCHMARKS.parent / "project" / "scripts" / "make_demo.py"
-    corpus = tmp_path / "demo"
-    subprocess.run([sys.executable, str(script), str(corpus)], check=True)
+    subprocess.run([sys.executable, str(script), str(tmp_path / "demo")], check=True)
+    return tmp_path / "demo"
+
+
+@pytest.mark.slow
+def test_pipeline(tmp_path, demo):
     options = ["--limit", 64, "--epochs", 1, "--rounds", 1]
-    found = run(tmp_path, "pipeline.py", corpus, *options)
+    found = run(tmp_path, "pipeline.py", demo, *options)
     rows = {row["system"]: row for row in found["rows"]}
     assert len(rows) == 7
     assert "f" not in rows["encoder alone"]
     for row in rows.values():
         for phase in ("train", "predict"):
             assert row[f"{phase}_times_as_fast_as"][row["system"]] == 1.0
+
+
+@pytest.mark.slow
+def test_stages(tmp_path, demo):
+    encoder, *heads = run(tmp_path, "stages.py", demo, "--steps", 3)["rows"]
+    assert set(encoder) == {"system", "step"} and len(heads) == 2
+    for row in heads:
+        parts = [row[x] for x in ("forward", "loss with gold", "backward", "optimizer")]
+        assert min(parts) > 0 and sum(parts) < row["step"]
+        assert 0 < row["products of the projection"] < row["forward"] + row["backward"]
 
 
 @pytest.mark.slow
