@@ -26,6 +26,7 @@ class HeadShim(PyTorchShim):
             outputs, backprop = super().__call__(inputs, is_train)
         return outputs, one_thread()(backprop)
 
+    @one_thread()
     def finish_update(self, optimizer: Any) -> None:
         """Update the weights. An optimizer with a rate of its own for heads has
         it under `head`."""
