@@ -21,10 +21,8 @@ def end_to_end(labels: Path, finds: Path, data: Path, gpu_id: int) -> Dict[str, 
     """
     setup_gpu(gpu_id, silent=True)
     finder, labeller = util.load_model(finds), util.load_model(labels)
-    found, labelled = (
-        read(nlp, find_component(nlp, None), data) for nlp in (finder, labeller)
-    )
     source, target = find_component(finder, None), find_component(labeller, None)
+    found, labelled = read(finder, source, data), read(labeller, target, data)
     predict(finder, source, found, "finding")
     for finding, example in zip(found, labelled):
         doc = example.predicted
