@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any, Dict
 
+from compare_predict import component, predict, read, spans_key
 from spacy import util
 from spacy.cli._util import setup_gpu
 from spacy.tokens import Span
 
-from spacy_globalpointer.cli.common import find_component, predict, read
 from spacy_globalpointer.evaluation import span_metrics
 
 
@@ -21,12 +21,12 @@ def end_to_end(labels: Path, finds: Path, data: Path, gpu_id: int) -> Dict[str, 
     """
     setup_gpu(gpu_id, silent=True)
     finder, labeller = util.load_model(finds), util.load_model(labels)
-    source, target = find_component(finder, None), find_component(labeller, None)
-    found, labelled = read(finder, source, data), read(labeller, target, data)
-    predict(finder, source, found, "finding")
+    key, target = spans_key(component(finder)), component(labeller)
+    found, labelled = read(finder, data), read(labeller, data)
+    predict(finder, found)
     for finding, example in zip(found, labelled):
         doc = example.predicted
-        ends = {(span.start, span.end) for span in finding.predicted.spans[source.key]}
+        ends = {(span.start, span.end) for span in finding.predicted.spans[key]}
         doc.spans[target.cfg["candidates_key"]] = [Span(doc, *x) for x in sorted(ends)]
-    predict(labeller, target, labelled, "labelling")
-    return span_metrics(labelled, target.key)
+    predict(labeller, labelled)
+    return span_metrics(labelled, spans_key(target))

@@ -10,6 +10,14 @@ from typing import Any, Dict, List, Optional
 
 import numpy
 import srsly
+from compare_predict import (
+    choose_threshold,
+    component,
+    head_parameters,
+    predict,
+    read,
+    spans_key,
+)
 from numpy.typing import NDArray
 from spacy import util
 from spacy.cli._util import setup_gpu
@@ -18,12 +26,10 @@ from spacy.training import Example
 from thinc.api import Config
 from wasabi import msg
 
-from spacy_globalpointer.cli.common import find_component, predict, read
 from spacy_globalpointer.cli.common import save as save_pipeline
 from spacy_globalpointer.cli.unbundle import unbundle
 from spacy_globalpointer.corpora.docbin import write_whole
 from spacy_globalpointer.evaluation import span_metrics
-from spacy_globalpointer.models.span_scorer import scorer_of
 from spacy_globalpointer.pipeline.component import Recognizer
 from spacy_globalpointer.pipeline.span_recognizer import SpanRecognizer
 
@@ -90,13 +96,19 @@ def finish(run: Run, corpus: Path, gpu_id: int, keep: bool) -> None:
     setup_gpu(gpu_id, silent=True)
     best = run.folder / "model-best"
     rows = {}
-    for row, component in run.rows.items():
+    for row, name in run.rows.items():
         path = run.pipelines[row]
         nlp = util.load_model(best)
-        unbundle(nlp, component)
+        if isinstance(nlp.get_pipe(name), Recognizer):
+            unbundle(nlp, name)
         save_pipeline(nlp, path)
-        if isinstance(nlp.get_pipe(component), SpanRecognizer):
+        if isinstance(nlp.get_pipe(name), SpanRecognizer):
             _spacy(run, "global-pointer", "calibrate", path, dev, path, "-g", gpu_id)
+        elif nlp.get_pipe_meta(name).factory == "spancat":
+            threshold = choose_threshold(nlp, dev)
+            nlp.config["components"][name]["threshold"] = threshold
+            nlp.get_pipe(name).cfg["threshold"] = threshold
+            save_pipeline(nlp, path)
         rows[row] = score(util.load_model(path), test)
     if not keep:
         for folder in ("model-best", *run.rows.values()):
@@ -120,25 +132,19 @@ def _spacy(run: Run, *command: Any) -> None:
 
 
 def score(nlp: Language, data: Path) -> Dict[str, Any]:
-    """Metrics of a pipeline with one span recogniser, and the counts they come from."""
-    pipe = find_component(nlp, None)
-    examples = read(nlp, pipe, data)
-    predict(nlp, pipe, examples, "scoring")
-    metrics = span_metrics(examples, pipe.key)
+    """Metrics of a pipeline with one component, and the counts they come from."""
+    pipe = component(nlp)
+    key, examples = spans_key(pipe), read(nlp, data)
+    predict(nlp, examples)
+    metrics = span_metrics(examples, key)
     labels = sorted(metrics["per_label"])
     return {
         "head_parameters": head_parameters(pipe),
         "settings": {x: pipe.cfg[x] for x in CHOSEN if x in pipe.cfg},
         "metrics": metrics,
         "labels": labels,
-        "counts": count(examples, pipe.key, labels).tolist(),
+        "counts": count(examples, key, labels).tolist(),
     }
-
-
-def head_parameters(pipe: Recognizer) -> int:
-    """The number of weights behind the encoder."""
-    (shim,) = scorer_of(pipe.model).shims
-    return sum(weights.numel() for weights in shim._model.parameters())
 
 
 def count(examples: List[Example], key: str, labels: List[str]) -> NDArray[Any]:

@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any, Callable, Dict, Iterator, List
 
 import torch
+from compare_predict import read
 from spacy import util
 from spacy.cli._util import setup_gpu
 from spacy.language import Language
@@ -17,8 +18,6 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import registry, resolve_dot_names
 from tqdm import tqdm
-
-from spacy_globalpointer.cli.common import find_component, read
 
 # Batches of a round of training, documents of a round of prediction.
 BATCHES = 20
@@ -61,7 +60,7 @@ def prediction_rounds(pipeline: Path, data: Path) -> tuple[Round, int]:
     RETURNS (Tuple[Round, int]): The round, and its number of words.
     """
     nlp: Language = util.load_model(pipeline)
-    examples = read(nlp, find_component(nlp, None), data, limit=DOCS)
+    examples = read(nlp, data, limit=DOCS)
     docs: List[Doc] = [example.predicted for example in examples]
 
     def prepare() -> Callable[[], Any]:

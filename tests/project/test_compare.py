@@ -9,15 +9,29 @@ import sys
 import time
 from pathlib import Path
 
+import compare_predict
 import compare_run
 import compare_table
 import numpy
 import pytest
 import spacy
 import srsly
-from compare import app
+from compare import CONFIGS, app
 from compare_given import end_to_end
-from pipelines import KEY, examples, listening_pipeline, pipeline, set_spans, train
+from compare_speed import prediction_rounds
+from make_config import assemble
+from pipelines import (
+    GOLD,
+    KEY,
+    TEXTS,
+    examples,
+    found,
+    listening_pipeline,
+    pipeline,
+    set_spans,
+    train,
+)
+from spacy import util
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
 from typer.testing import CliRunner
@@ -132,12 +146,73 @@ def test_intervals_know_a_difference_from_none():
     assert found["c - a"]["micro"]["difference"] == 0
 
 
+PEERS = ["spacy_ner", "spacy_spancat", "spacy_spancat_singlelabel"]
+
+
+def train_peer(system, path, steps):
+    """A pipeline with a component of spaCy, whose training data is written."""
+    config = assemble(CONFIGS, f"tok2vec-{system}")
+    nlp = util.load_model_from_config(config, auto_fill=True)
+    gold = examples(nlp)
+    for eg in gold:
+        eg.reference.set_ents(util.filter_spans(eg.reference.spans[KEY]))
+    DocBin(docs=[eg.reference for eg in gold]).to_disk(path)
+    return train(nlp, gold, steps)
+
+
+@pytest.fixture(scope="module", params=PEERS)
+def peer(request, tmp_path_factory):
+    path = tmp_path_factory.mktemp("peer") / "test.spacy"
+    return train_peer(request.param, path, steps=30), path
+
+
+def test_peers_are_scored_by_what_they_predict(peer):
+    nlp, path = peer
+    row = compare_run.score(nlp, path)
+    flat = nlp.pipe_names[-1] == "ner"
+    predicted = [
+        {(e.start, e.end, e.label_) for e in doc.ents} if flat else {*found(doc)}
+        for doc in nlp.pipe(TEXTS)
+    ]
+    n_right = sum(len(a & b) for a, b in zip(predicted, GOLD))
+    assert n_right
+    expected = 2 * n_right / (sum(map(len, predicted)) + sum(map(len, GOLD)))
+    assert row["metrics"]["micro"]["f"] == pytest.approx(expected)
+    counts = numpy.array(row["counts"]).sum((0, 1)).tolist()
+    assert counts == [n_right, *(sum(map(len, x)) for x in (predicted, GOLD))]
+    weights = {
+        id(w): w
+        for node in nlp.get_pipe(nlp.pipe_names[-1]).model.walk()
+        for w in [node.get_param(x) for x in node.param_names]
+    }
+    assert row["head_parameters"] == sum(w.size for w in weights.values())
+
+
+def test_the_threshold_of_a_peer_is_the_best(tmp_path):
+    path = tmp_path / "dev.spacy"
+    nlp = train_peer("spacy_spancat", path, steps=5)
+    chosen = compare_predict.choose_threshold(nlp, path)
+    f1 = {}
+    for threshold in [chosen, *numpy.arange(0.01, 1, 0.01).tolist()]:
+        nlp.get_pipe("spancat").cfg["threshold"] = threshold
+        f1[threshold] = compare_run.score(nlp, path)["metrics"]["micro"]["f"]
+    assert f1[chosen] == max(f1.values()) > min(f1.values())
+
+
+def test_peers_are_timed(peer, tmp_path):
+    nlp, path = peer
+    nlp.to_disk(tmp_path)
+    prepare, n_words = prediction_rounds(tmp_path, path)
+    prepare()()
+    assert n_words == sum(len(nlp.make_doc(text)) for text in TEXTS)
+
+
 def test_head_parameters_are_those_behind_the_encoder():
     pipe = train(listening_pipeline(), steps=1).get_pipe("global_pointer")
     n_labels, width, head_width = len(pipe.labels), 16, 16
     # Queries and keys of each label, with a bias.
     expected = n_labels * 2 * head_width * (width + 1)
-    assert compare_run.head_parameters(pipe) == expected
+    assert compare_predict.head_parameters(pipe) == expected
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,109 @@
+"""What a system predicts: the components of this package, and those of spaCy."""
+
+from pathlib import Path
+from typing import List
+
+import numpy
+from spacy.language import Language
+from spacy.pipeline import TrainablePipe
+from spacy.training import Corpus, Example
+
+from spacy_globalpointer.cli import common
+from spacy_globalpointer.models.span_scorer import scorer_of
+from spacy_globalpointer.pipeline.component import Recognizer
+
+# Key of the gold spans, where a component of spaCy has none of its own.
+KEY = "sc"
+# Spans of `spancat` that are less probable are no candidates for a threshold.
+LOWEST = 0.01
+
+
+def component(nlp: Language) -> TrainablePipe:
+    """RETURNS (TrainablePipe): The component whose predictions are scored, the last."""
+    pipe = nlp.get_pipe(nlp.pipe_names[-1])
+    assert isinstance(pipe, TrainablePipe)
+    return pipe
+
+
+def spans_key(pipe: TrainablePipe) -> str:
+    """RETURNS (str): The key of the spans that a component predicts."""
+    return pipe.key if hasattr(pipe, "key") else KEY
+
+
+def read(nlp: Language, data: Path, limit: int = 0) -> List[Example]:
+    """Read annotated documents for the last component.
+
+    nlp (Language): A pipeline.
+    data (Path): A .spacy file.
+    limit (int): Most documents to read, 0 for all.
+    RETURNS (List[Example]): Examples without predictions.
+    """
+    pipe = component(nlp)
+    if isinstance(pipe, Recognizer):
+        return common.read(nlp, pipe, data, limit)
+    return list(Corpus(data, limit=limit)(nlp))
+
+
+def predict(nlp: Language, examples: List[Example]) -> None:
+    """Run the pipeline over the predicted documents. The entities of a component
+    that writes doc.ents alone become spans too.
+
+    nlp (Language): A pipeline.
+    examples (List[Example]): Changed in place.
+    """
+    pipe = component(nlp)
+    if isinstance(pipe, Recognizer):
+        common.predict(nlp, pipe, examples, "scoring")
+        return
+    docs = nlp.pipe(example.predicted for example in examples)
+    for example, doc in zip(examples, docs):
+        example.predicted = doc
+        if not hasattr(pipe, "key"):
+            doc.spans[KEY] = list(doc.ents)
+
+
+def choose_threshold(nlp: Language, data: Path) -> float:
+    """The threshold with the highest micro F1, halfway from the last span kept to
+    the first one left out.
+
+    nlp (Language): A pipeline with a `spancat`. Its threshold is changed.
+    data (Path): Held-out documents, a .spacy file.
+    RETURNS (float): The threshold.
+    """
+    pipe, examples = component(nlp), read(nlp, data)
+    pipe.cfg["threshold"] = LOWEST
+    predict(nlp, examples)
+    scores, right, n_gold = [], [], 0
+    for example in examples:
+        gold = {(s.start, s.end, s.label) for s in example.reference.spans[pipe.key]}
+        group = example.predicted.spans[pipe.key]
+        scores.append(group.attrs["scores"])
+        right += [(s.start, s.end, s.label) in gold for s in group]
+        n_gold += len(gold)
+    if not any(right):
+        return 0.5
+    # The sentinel is what a span that was left out had at most.
+    ordered = numpy.concatenate([*scores, [LOWEST]]).astype("float64")
+    places = numpy.argsort(-ordered, kind="stable")
+    ordered, n_right = (
+        ordered[places],
+        numpy.cumsum(numpy.array([*right, False])[places]),
+    )
+    f1 = 2 * n_right / (numpy.arange(1, len(ordered) + 1) + n_gold)
+    # Equal scores can only be kept together.
+    same = ordered[:-1] == ordered[1:]
+    last = int(numpy.where(same, -1, f1[:-1]).argmax())
+    return float(ordered[last] + ordered[last + 1]) / 2
+
+
+def head_parameters(pipe: TrainablePipe) -> int:
+    """RETURNS (int): The number of weights behind the encoder."""
+    if isinstance(pipe, Recognizer):
+        (shim,) = scorer_of(pipe.model).shims
+        return sum(weights.numel() for weights in shim._model.parameters())
+    return sum(
+        node.get_param(name).size
+        for node in pipe.model.walk()
+        for name in node.param_names
+        if node.has_param(name)
+    )
