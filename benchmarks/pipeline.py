@@ -23,6 +23,7 @@ from tqdm import tqdm
 from wasabi import msg
 
 from spacy_globalpointer.corpora import Conversion, Options
+from spacy_globalpointer.matmul import use_fast_matmul
 
 # Batches that a system trains on before it is the next one's turn.
 TURN = 20
@@ -49,13 +50,16 @@ def plain(doc: Doc) -> Doc:
 class System:
     """A pipeline in training.
 
-    name (str): Its name.
-    nlp (Language): The pipeline, not initialised.
+    name (str): One of SYSTEMS; ":blis" or ":numpy" behind it fixes the matrix
+        products, which are the faster ones otherwise.
+    lang (str): Language code.
     gold (List[Doc]): The training documents.
     """
 
-    def __init__(self, name: str, nlp: Language, gold: List[Doc], seed: int) -> None:
-        self.name, self.nlp = name, nlp
+    def __init__(self, name: str, lang: str, gold: List[Doc], seed: int) -> None:
+        system, _, backend = name.partition(":")
+        self.name, self.matmul = name, use_fast_matmul(backend or "auto")
+        self.nlp = nlp = build(system, lang, gold[0].vocab)
         examples = [Example(plain(doc), doc) for doc in gold]
         fix_random_seed(seed)
         nlp.initialize(lambda: examples)
@@ -105,7 +109,9 @@ def main(
         ..., help="Folder with train, dev and test, as for `convert`", exists=True
     ),
     systems: str = typer.Option(
-        ",".join(DEFAULT), help=f"Which of {', '.join(SYSTEMS)}"
+        ",".join(DEFAULT),
+        help=f"Which of {', '.join(SYSTEMS)}. NAME:blis or NAME:numpy fixes the "
+        "matrix products, which are the faster ones otherwise",
     ),
     lang: str = typer.Option("en", help="Language code"),
     epochs: float = typer.Option(4.0, help="Passes over the training part"),
@@ -122,10 +128,10 @@ def main(
     docs = read(corpus, nlp, limit)
     train, test = docs["train"], docs["test"]
     names = systems.split(",")
-    unknown = sorted(set(names) - set(SYSTEMS))
+    unknown = sorted({x.partition(":")[0] for x in names} - set(SYSTEMS))
     if unknown:
         msg.fail(f"Unknown: {unknown}. There are {list(SYSTEMS)}", exits=1)
-    running = [System(x, build(x, lang, nlp.vocab), train, seed) for x in names]
+    running = [System(x, lang, train, seed) for x in names]
     times: Dict[str, Dict[str, List[Time]]] = {
         phase: {x: [] for x in names} for phase in ("train", "predict")
     }
@@ -142,8 +148,8 @@ def main(
                 times["predict"][system.name].append(timed)
     rows = []
     for system in running:
-        row: Dict[str, Any] = {"system": system.name}
-        if system.name != ENCODER:
+        row: Dict[str, Any] = {"system": system.name, "matmul": system.matmul}
+        if not system.name.startswith(ENCODER):
             row.update(system.score(test))
         trained = times["train"][system.name]
         row["train_words_per_second"] = sum(words) / sum(t.wall for t in trained)
@@ -197,12 +203,13 @@ def _print(rows: List[Dict[str, Any]]) -> None:
         return f"{ratios[other]:.2f}" if other in ratios else "-"
 
     header = (
-        "System", "P", "R", "Micro F1", "Macro F1", "Train words/s", "/ ner",
-        "/ spancat", "Predict words/s", "/ encoder", "/ ner", "/ spancat",
+        "System", "Products", "P", "R", "Micro F1", "Macro F1", "Train words/s",
+        "/ ner", "/ spancat", "Predict words/s", "/ encoder", "/ ner", "/ spancat",
     )  # fmt: skip
     table = [
         (
             row["system"],
+            row["matmul"],
             *(number(row, key, 100) for key in ("p", "r", "f", "macro_f")),
             number(row, "train_words_per_second"),
             *(times(row, "train", other) for other in ("ner", "spancat")),
@@ -211,7 +218,7 @@ def _print(rows: List[Dict[str, Any]]) -> None:
         )
         for row in rows
     ]
-    msg.table(table, header=header, divider=True, aligns=tuple("l" + "r" * 11))
+    msg.table(table, header=header, divider=True, aligns=tuple("ll" + "r" * 11))
 
 
 def _plot(rows: List[Dict[str, Any]], name: str) -> None:

@@ -17,7 +17,7 @@ import torch
 import typer
 from pipeline import TURN, System, read
 from spacy.util import minibatch
-from systems import ENCODER, build
+from systems import ENCODER
 from tqdm import tqdm
 from wasabi import msg
 
@@ -83,6 +83,7 @@ def main(
     steps: int = typer.Option(200, help="Training steps", min=1),
     dropout: float = typer.Option(0.2, help="Dropout rate"),
     batch_size: int = typer.Option(32, help="Training documents of a batch"),
+    matmul: str = typer.Option("auto", help="Matrix products: auto, blis, numpy"),
     name: str = typer.Option("stages", help="Name of the file under results/"),
 ) -> None:
     """Train the encoder alone and Global Pointer in turns; time each stage."""
@@ -92,7 +93,7 @@ def main(
     docs = read(corpus, nlp, steps * batch_size)["train"]
     batches = list(minibatch(docs, batch_size))
     names = [ENCODER, *ARCHITECTURES]
-    systems = {x: System(x, build(x, lang, nlp.vocab), docs, seed=0) for x in names}
+    systems = {x: System(f"{x}:{matmul}", lang, docs, seed=0) for x in names}
     for system in systems.values():
         system.train(batches[:1], dropout)
     stages = {
@@ -116,6 +117,7 @@ def main(
         "batch_size": batch_size,
         "tokens_per_step": n_tokens,
         "dropout": dropout,
+        "matmul": systems[ENCODER].matmul,
     }
     path = measure.write_results(name, settings, rows)
     columns = ["step", *STAGES, PRODUCTS]
@@ -125,6 +127,7 @@ def main(
     ]
     aligns = ("l", *"r" * len(columns))
     msg.table(table, header=("ms a step", *columns), divider=True, aligns=aligns)
+    msg.info(f"Matrix products: {settings['matmul']}")
     msg.good(f"Wrote {path}")
 
 

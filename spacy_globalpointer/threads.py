@@ -1,9 +1,14 @@
-"""How many threads torch uses."""
+"""How many threads torch and numpy use."""
 
 import contextlib
+import os
 from typing import Iterator
 
 import torch
+from threadpoolctl import threadpool_limits
+
+# Variables with which a user chooses the number of threads of a BLAS library.
+VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @contextlib.contextmanager
@@ -23,3 +28,14 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(n_threads)
+
+
+def limit_blas_threads() -> threadpool_limits:
+    """Let numpy's BLAS library use one thread from now on, or, as a context, for its
+    duration.
+
+    A number of threads that the user has chosen, by one of the variables
+    `OMP_NUM_THREADS`, `OPENBLAS_NUM_THREADS` and `MKL_NUM_THREADS`, is left as it is.
+    """
+    chosen = any(os.environ.get(name) for name in VARIABLES)
+    return threadpool_limits(None if chosen else 1, user_api="blas")

@@ -54,6 +54,8 @@ def test_every_system_on_every_encoder_is_complete_and_valid(
     # Leaves the process if something is wrong.
     debug_config(path, overrides={"paths.train": corpus, "paths.dev": corpus})
 
+    callback = {"@callbacks": "spacy_globalpointer.use_fast_matmul.v1"}
+    assert config["nlp"]["before_creation"] == {**callback, "backend": "auto"}
     encoder = name.partition("-")[0]
     components = {**config["components"]}
     listened = [components.pop(encoder)]
