@@ -12,6 +12,8 @@ from spacy.training import Example
 from spacy.util import fix_random_seed, load_model_from_config
 from thinc.api import Adam
 
+from spacy_globalpointer.heads.span_classifier import REPRESENTATIONS
+
 # A language without rules of its own loads fast.
 LANG = "xx"
 KEY = "sc"
@@ -26,6 +28,27 @@ HEADS = {
         "@architectures": "spacy_globalpointer.EfficientGlobalPointer.v1",
         "features": "projected",
     },
+}
+# Every head, by name: its factory and its config.
+EVERY_HEAD = {
+    **{
+        name: ("global_pointer", {"model": {**model, "head_width": 16}})
+        for name, model in HEADS.items()
+    },
+    **{
+        name: (
+            "span_classifier",
+            {
+                "model": {
+                    "@architectures": "spacy_globalpointer.SpanClassifier.v1",
+                    "representation": name,
+                }
+            },
+        )
+        for name in REPRESENTATIONS
+    },
+    "crf": ("sequence_ner", {"crf": True, "model": {}}),
+    "softmax": ("sequence_ner", {"crf": False, "model": {}}),
 }
 # Spans stand four deep, GPE and LOC on the same tokens, ORG inside ORG.
 NESTED = [
@@ -89,6 +112,22 @@ def listening_pipeline(head="gp", **settings):
     nlp.add_pipe("tok2vec", config={"model": tok2vec()})
     nlp.add_pipe(NAME, config={"model": model(head, LISTENER), **settings})
     return nlp
+
+
+def pipeline_of_every_head():
+    """One component a head on one encoder, each with a key of its own, and the
+    examples of NESTED with these keys. Not initialised."""
+    nlp = spacy.blank(LANG)
+    nlp.add_pipe("tok2vec", config={"model": tok2vec()})
+    for name, (factory, config) in EVERY_HEAD.items():
+        model = {**config["model"], "tok2vec": LISTENER}
+        config = {**config, "model": model, "spans_key": name, "set_ents": False}
+        nlp.add_pipe(factory, name, config=config)
+    corpus = examples(nlp)
+    for eg in corpus:
+        for name in EVERY_HEAD:
+            eg.reference.spans[name] = list(eg.reference.spans[KEY])
+    return nlp, corpus
 
 
 def set_spans(doc, spans, key=KEY):

@@ -1,10 +1,12 @@
 """Efficient Global Pointer (arXiv 2208.03054, equations 6 and 7)."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..lattice import Lattice, Layout, band_sum
 from .global_pointer import copy_rows
+from .precision import promote, without_autocast
 from .rotary_band import rotary_band
 
 FEATURES = ("hidden", "projected")
@@ -40,12 +42,12 @@ class EfficientGlobalPointer(nn.Module):
         self.head_width = head_width
         self.rope = rope
         self.features = features
-        self.dropout = nn.Dropout(0.0)
         self.projection = nn.Linear(width, 2 * head_width)
         n_features = width if features == "hidden" else 2 * head_width
         # Rows of one label stand together: (n_labels, head or tail).
         self.labeller = nn.Linear(n_features, n_labels * 2)
 
+    @without_autocast
     def forward(self, hidden: Tensor, layout: Layout) -> Lattice:
         """Score all candidates.
 
@@ -53,10 +55,15 @@ class EfficientGlobalPointer(nn.Module):
         layout (Layout): Where the candidates stand.
         RETURNS (Lattice): Scores of shape (n_labels, n_tokens, layout.width).
         """
-        hidden = self.dropout(hidden)
-        projected = self.projection(hidden)
+        layers = self.projection, self.labeller
+        hidden, *weights = promote(
+            hidden, *(x for layer in layers for x in (layer.weight, layer.bias))
+        )
+        projected = F.linear(hidden, *weights[:2])
         features = hidden if self.features == "hidden" else projected
-        head, tail = self.labeller(features).unflatten(1, (-1, 2)).permute(2, 1, 0)
+        head, tail = (
+            F.linear(features, *weights[2:]).unflatten(1, (-1, 2)).permute(2, 1, 0)
+        )
         qk = projected.unflatten(1, (1, 2, self.head_width))
         (pair,) = rotary_band(qk, layout, self.rope)
         return Lattice(band_sum(pair, head, tail), layout)

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from ..lattice import Lattice, Layout
+from .precision import promote, without_autocast
 from .rotary_band import linear_rotary_band
 
 
@@ -25,10 +26,10 @@ class GlobalPointer(nn.Module):
         super().__init__()
         self.head_width = head_width
         self.rope = rope
-        self.dropout = nn.Dropout(0.0)
         # Rows of one label stand together: (n_labels, 2, head_width).
         self.projection = nn.Linear(width, n_labels * 2 * head_width)
 
+    @without_autocast
     def forward(self, hidden: Tensor, layout: Layout) -> Lattice:
         """Score all candidates.
 
@@ -36,11 +37,12 @@ class GlobalPointer(nn.Module):
         layout (Layout): Where the candidates stand.
         RETURNS (Lattice): Scores of shape (n_labels, n_tokens, layout.width).
         """
-        weight, bias = (
-            x.unflatten(0, (-1, 2, self.head_width))
-            for x in (self.projection.weight, self.projection.bias)
+        hidden, weight, bias = promote(
+            hidden, self.projection.weight, self.projection.bias
         )
-        hidden = self.dropout(hidden)
+        weight, bias = (
+            x.unflatten(0, (-1, 2, self.head_width)) for x in (weight, bias)
+        )
         scores = linear_rotary_band(hidden, weight, bias, layout, self.rope)
         return Lattice(scores, layout)
 

@@ -4,11 +4,13 @@ from typing import Tuple
 
 import numpy
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..decoding import Mask
 from ..tagging import TagScheme
 from .global_pointer import copy_rows
+from .precision import promote, without_autocast
 
 
 class SequenceTagger(nn.Module):
@@ -31,7 +33,6 @@ class SequenceTagger(nn.Module):
         self.scheme = TagScheme(scheme, n_labels)
         self.crf = crf
         n_tags = self.scheme.n_tags
-        self.dropout = nn.Dropout(0.0)
         self.projection = nn.Linear(width, n_tags)
         if crf:
             self.transitions = nn.Parameter(torch.zeros(n_tags, n_tags))
@@ -42,6 +43,7 @@ class SequenceTagger(nn.Module):
         self.register_buffer("transitions_mask", mask, persistent=False)
         self.register_buffer("borders_mask", borders_mask, persistent=False)
 
+    @without_autocast
     def forward(self, hidden: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
         """Score all tags.
 
@@ -49,11 +51,14 @@ class SequenceTagger(nn.Module):
         RETURNS (Tuple[Tensor, Tensor, Tensor]): Emissions, transitions and borders
             of `TagScores`.
         """
-        emissions = self.projection(self.dropout(hidden))
+        hidden, *projection = promote(
+            hidden, self.projection.weight, self.projection.bias
+        )
+        emissions = F.linear(hidden, *projection)
         transitions, borders = self.transitions_mask, self.borders_mask
         if self.crf:
-            transitions = self.transitions + transitions
-            borders = self.borders + borders
+            transitions = self.transitions.to(hidden.dtype) + transitions
+            borders = self.borders.to(hidden.dtype) + borders
         return emissions, transitions, borders
 
     @torch.no_grad()

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ..lattice import Lattice, Layout, band_sum
 from .global_pointer import copy_rows
+from .precision import promote, without_autocast
 
 # What a span is represented by, beside its length: its first and last token, the
 # maximum of its tokens, the document, the tokens weighted by attention.
@@ -55,7 +56,6 @@ class SpanClassifier(nn.Module):
         self.width = width
         self.representation = representation
         self.parts = REPRESENTATIONS[representation]
-        self.dropout = nn.Dropout(0.0)
         self.lengths = nn.Embedding(n_lengths, length_width)
         self.classifier = nn.Linear(
             len(self.parts) * width + length_width, n_labels + 1
@@ -64,6 +64,7 @@ class SpanClassifier(nn.Module):
             # A constant would have no effect in the softmax.
             self.attention = nn.Linear(width, 1, bias=False)
 
+    @without_autocast
     def forward(self, hidden: Tensor, layout: Layout) -> Lattice:
         """Score all candidates.
 
@@ -71,17 +72,20 @@ class SpanClassifier(nn.Module):
         layout (Layout): Where the candidates stand.
         RETURNS (Lattice): Scores of shape (n_labels + 1, n_tokens, layout.width).
         """
-        hidden = self.dropout(hidden)
-        *weights, of_length = self.classifier.weight.split(
+        classifier, lengths = self.classifier, self.lengths.weight
+        hidden, matrix, bias, lengths = promote(
+            hidden, classifier.weight, classifier.bias, lengths
+        )
+        *weights, of_length = matrix.split(
             [self.width] * len(self.parts) + [self.lengths.embedding_dim], dim=1
         )
         weight = dict(zip(self.parts, weights))
         steps = torch.arange(layout.width, device=hidden.device)
-        e_w = self.lengths(steps.clamp(max=self.lengths.num_embeddings - 1))
+        e_w = F.embedding(steps.clamp(max=len(lengths) - 1), lengths)
         length = of_length @ e_w.T
 
         # Terms of one token and those of a whole document stand at the head.
-        head = self.classifier.bias.unsqueeze(1).expand(-1, len(hidden))
+        head = bias.unsqueeze(1).expand(-1, len(hidden))
         if "head" in weight:
             head = head + weight["head"] @ hidden.T
         if "document" in weight:
@@ -96,8 +100,9 @@ class SpanClassifier(nn.Module):
         if "maximum" in weight:
             scores = scores + max_product(hidden, weight["maximum"], layout.width)
         if "attention" in weight:
-            values, logits = weight["attention"] @ hidden.T, self.attention(hidden)
-            scores = scores + attend(values, logits.squeeze(1), layout.width)
+            values = weight["attention"] @ hidden.T
+            logits = hidden @ self.attention.weight[0].to(hidden.dtype)
+            scores = scores + attend(values, logits, layout.width)
         return Lattice(scores, layout)
 
     @torch.no_grad()

@@ -19,12 +19,25 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 class HeadShim(PyTorchShim):
     """Holds a torch head."""
 
-    def __call__(
-        self, inputs: ArgsKwargs, is_train: bool
-    ) -> Tuple[Any, Callable[[Any], Any]]:
+    @one_thread()
+    def predict(self, inputs: ArgsKwargs) -> Any:
+        """Score without gradients. Nothing of the head is changed, so threads can
+        predict with it at the same time: PyTorchShim switches the module from
+        training to evaluation and back, which a head has no use for."""
+        with torch.no_grad():
+            return self._model(*inputs.args, **inputs.kwargs)
+
+    def begin_update(self, inputs: ArgsKwargs) -> Tuple[Any, Callable[[Any], None]]:
+        """Score with gradients, which `backprop` adds to the inputs and weights."""
         with one_thread():
-            outputs, backprop = super().__call__(inputs, is_train)
-        return outputs, one_thread()(backprop)
+            outputs = self._model(*inputs.args, **inputs.kwargs)
+
+        @one_thread()
+        def backprop(gradients: ArgsKwargs) -> None:
+            with torch.autocast(self.device.type, enabled=False):
+                torch.autograd.backward(*gradients.args, **gradients.kwargs)
+
+        return outputs, backprop
 
     @one_thread()
     def finish_update(self, optimizer: Any) -> None:

@@ -10,7 +10,7 @@ from thinc.types import Floats2d
 from ..heads import SequenceTagger
 from ..tagging import TagScores
 from ..types import SequenceModelT, TaggerModelT
-from .span_scorer import hidden_states, init, scorer_of
+from .span_scorer import hidden_states, init, run_head, scorer_of
 
 
 def build_sequence_model(
@@ -46,11 +46,9 @@ def set_tags(model: SequenceModelT, scheme: str, crf: bool) -> None:
 def forward(
     model: TaggerModelT, X: List[Floats2d], is_train: bool
 ) -> Tuple[TagScores, Callable[[TagScores], List[Floats2d]]]:
-    shim = model.shims[0]
-    shim._model.dropout.p = model.attrs["dropout_rate"]
     lengths = [len(x) for x in X]
     hidden = hidden_states(model, X, is_train)
-    parts, torch_backprop = shim(ArgsKwargs(args=(hidden,), kwargs={}), is_train)
+    parts, torch_backprop = run_head(model, hidden, is_train=is_train)
 
     def backprop(d_scores: TagScores) -> List[Floats2d]:
         # Without a CRF only emissions are learned.

@@ -1,6 +1,6 @@
 """The layer that turns token vectors into a lattice with a torch head."""
 
-from typing import Callable, List, Optional, Tuple, cast
+from typing import Any, Callable, List, Optional, Tuple, cast
 
 import torch
 from spacy.tokens import Doc
@@ -13,6 +13,7 @@ from thinc.api import (
 )
 from thinc.types import Floats2d
 from torch import nn
+from torch.nn.functional import dropout
 
 from ..lattice import Lattice, Layout
 from ..types import HeadBuilderT, HeadModelT, SpanModelT
@@ -94,18 +95,45 @@ def hidden_states(model: Model, X: List[Floats2d], is_train: bool) -> torch.Tens
     return cast(torch.Tensor, xp2torch(flat, requires_grad=is_train, device=device))
 
 
+def run_head(
+    model: Model, hidden: torch.Tensor, *args: Any, is_train: bool
+) -> Tuple[Any, Callable[[Any], Any]]:
+    """Run the torch head of a layer, with dropout on its input in training alone.
+
+    hidden (Tensor): From `hidden_states`.
+    RETURNS (Tuple[Any, Callable]): The output of the head, and its `backprop`.
+    """
+    if is_train:
+        hidden = dropout(hidden, model.attrs["dropout_rate"])
+    return model.shims[0](ArgsKwargs(args=(hidden, *args), kwargs={}), is_train)
+
+
 def forward(
     model: HeadModelT, X: List[Floats2d], is_train: bool
 ) -> Tuple[Lattice, Callable[[torch.Tensor], List[Floats2d]]]:
-    shim = model.shims[0]
-    head = shim._model
-    head.dropout.p = model.attrs["dropout_rate"]
+    return _score(model, X, model.attrs["max_length"], is_train)
+
+
+def predict_lattice(
+    model: SpanModelT, docs: List[Doc], max_length: Optional[int]
+) -> Lattice:
+    """Score all candidates, as `model.predict` does, without setting an attribute
+    of the model, which other threads may use at the same time.
+
+    docs (List[Doc]): The documents.
+    max_length (Optional[int]): Longest candidate, in tokens. None: no limit.
+    """
+    encoder, scorer = model.layers
+    return _score(scorer, encoder.predict(docs), max_length, is_train=False)[0]
+
+
+def _score(
+    model: HeadModelT, X: List[Floats2d], max_length: Optional[int], is_train: bool
+) -> Tuple[Lattice, Callable[[torch.Tensor], List[Floats2d]]]:
     lengths = [len(x) for x in X]
     hidden = hidden_states(model, X, is_train)
-    layout = Layout(lengths, model.attrs["max_length"], shim.device)
-    lattice, torch_backprop = shim(
-        ArgsKwargs(args=(hidden, layout), kwargs={}), is_train
-    )
+    layout = Layout(lengths, max_length, hidden.device)
+    lattice, torch_backprop = run_head(model, hidden, layout, is_train=is_train)
 
     def backprop(d_scores: torch.Tensor) -> List[Floats2d]:
         torch_backprop(

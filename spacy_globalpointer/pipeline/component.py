@@ -69,10 +69,14 @@ class Recognizer(TrainablePipe):
         """Raise a ValueError for saved settings that cannot be used."""
         check_settings(cfg, self._checked)
 
-    def _prepare_model(self) -> None:
-        """Hand the settings of now to the model, which is about to be used."""
+    def _check_model(self) -> None:
+        """Raise a ValueError if the model cannot be used. Nothing is changed."""
         if not self._is_built:
             raise ValueError(Errors.E001.format(name=self.name))
+
+    def _prepare_training(self) -> None:
+        """Hand the settings of now to the model, which is about to be trained."""
+        self._check_model()
 
     def _prepare_build(self) -> None:
         """Hand the settings that shape the head to the model, which is about to
@@ -142,7 +146,7 @@ class Recognizer(TrainablePipe):
         losses (Optional[Dict[str, float]]): The losses so far, by component.
         RETURNS (Dict[str, float]): The updated losses.
         """
-        self._prepare_model()
+        self._prepare_training()
         losses = super().update(examples, drop=drop, sgd=sgd, losses=losses)
         # Not before: the number has to be waited for, and until here a GPU goes on.
         losses[self.name] = float(losses[self.name])

@@ -139,8 +139,8 @@ class SequenceRecognizer(Recognizer):
         check_settings(self.cfg, ["scheme", "crf"])
         set_tags(self.model, self.cfg["scheme"], self.cfg["crf"])
 
-    def _prepare_model(self) -> None:
-        super()._prepare_model()
+    def _check_model(self) -> None:
+        super()._check_model()
         built = {"scheme": self._head.scheme.name, "crf": self._head.crf}
         for setting, value in built.items():
             if self.cfg[setting] != value:
@@ -163,7 +163,7 @@ class SequenceRecognizer(Recognizer):
         docs (Iterable[Doc]): The documents.
         RETURNS (TagScores): The scores.
         """
-        self._prepare_model()
+        self._check_model()
         docs = list(docs)
         if not any(map(len, docs)):
             return scorer_of(self.model).predict([])

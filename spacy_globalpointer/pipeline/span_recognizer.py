@@ -14,7 +14,7 @@ from torch import Tensor, from_numpy
 from ..decoding import Spans, above, choose
 from ..errors import Errors, Warnings
 from ..lattice import Lattice, Layout
-from ..models.span_scorer import scorer_of
+from ..models.span_scorer import predict_lattice, scorer_of
 from ..objectives import Objective
 from ..threads import one_thread
 from ..types import SpanModelT
@@ -248,9 +248,12 @@ class SpanRecognizer(Recognizer):
             if self.objective.exclusive:
                 count_second_labels(aligned, dropped)
 
-    def _prepare_model(self) -> None:
-        super()._prepare_model()
+    def _check_model(self) -> None:
+        super()._check_model()
         check_settings(self.cfg, ["max_length"])
+
+    def _prepare_training(self) -> None:
+        super()._prepare_training()
         scorer_of(self.model).attrs["max_length"] = self.cfg["max_length"]
 
     def predict(self, docs: Iterable[Doc]) -> Lattice:
@@ -260,13 +263,13 @@ class SpanRecognizer(Recognizer):
         RETURNS (Lattice): Scores of shape (n_labels, n_tokens, width); with an
             exclusive objective, of shape (n_labels + 1, n_tokens, width).
         """
-        self._prepare_model()
+        self._check_model()
         docs = list(docs)
         if not any(map(len, docs)):
             layout = Layout([0] * len(docs))
             n_classes = len(self.labels) + self.objective.exclusive
             return Lattice(Tensor(n_classes, 0, layout.width), layout)
-        return self.model.predict(docs)
+        return predict_lattice(self.model, docs, self.cfg["max_length"])
 
     def score_candidates(self, docs: Iterable[Doc]) -> Lattice:
         """Score what may be predicted: all candidates, or the given ones alone.
