@@ -6,6 +6,8 @@ from spacy.scorer import Scorer
 from spacy.tokens import Doc
 from spacy.training import Example
 
+from .span_groups import contiguous_spans
+
 
 def span_score(examples: Iterable[Example], **cfg: Any) -> Dict[str, Any]:
     """Strict scores of spans: offsets and label must agree.
@@ -27,7 +29,7 @@ def span_score(examples: Iterable[Example], **cfg: Any) -> Dict[str, Any]:
     def get_spans(doc: Doc, _: str) -> Any:
         if learns_ents and id(doc) in references:
             return doc.ents
-        return doc.spans.get(key, [])
+        return contiguous_spans(doc.spans.get(key))
 
     def has_annotation(doc: Doc) -> bool:
         if learns_ents and id(doc) in references:

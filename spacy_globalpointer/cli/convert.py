@@ -9,7 +9,7 @@ from wasabi import msg
 
 from ..corpora import FORMATS, Conversion, Converted, CorpusError, Options
 from ..corpora.align import ALIGN
-from ..corpora.build import FRAGMENTS
+from ..corpora.build import DISCONTINUOUS
 from ..corpora.parts import parse_shares
 from ..errors import Errors
 
@@ -56,7 +56,7 @@ def convert_cli(
     fragments: str = typer.Option(
         "drop",
         "--fragments",
-        help="Discontinuous spans: drop them, keep their cover, or their parts",
+        help="Discontinuous spans: drop them, take their cover or each part as a span, or keep the parts together in the attributes of the group",
     ),
     split: Optional[str] = typer.Option(
         None,
@@ -76,7 +76,7 @@ def convert_cli(
     for name, value, allowed in (
         ("--format", format, (None, *FORMATS)),
         ("--align", align, ALIGN),
-        ("--fragments", fragments, FRAGMENTS),
+        ("--fragments", fragments, DISCONTINUOUS),
     ):
         if value not in allowed:
             names = ", ".join(filter(None, allowed))

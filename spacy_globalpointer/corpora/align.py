@@ -33,33 +33,39 @@ class CharacterAligner:
         self.starts: Ints = table[:, 0]
         self.ends: Ints = self.starts + table[:, 1]
 
-    def keys(self, mentions: List[Mention]) -> List[Key]:
-        """First token, the one behind the last, and label of each span that stays."""
-        bounds: List[Tuple[int, int]] = []
-        kept: List[Mention] = []
-        for mention in mentions:
-            place = self._place(mention)
-            if place is not None:
-                bounds.append(place)
-                kept.append(mention)
-        if not kept:
-            return []
-        starts, ends = numpy.array(bounds).T
+    def keys(self, mentions: List[Mention]) -> List[Optional[Key]]:
+        """First token, the one behind the last, and label of each span; None for
+        one that is dropped."""
+        keys: List[Optional[Key]] = [None] * len(mentions)
+        found = [
+            (i, place) for i, m in enumerate(mentions) if (place := self._place(m))
+        ]
+        if not found:
+            return keys
+        starts, ends = numpy.array([place for _, place in found]).T
         # The tokens in which the first and the last character stand.
         first = numpy.searchsorted(self.starts, starts, side="right") - 1
         last = numpy.searchsorted(self.starts, ends - 1, side="right") - 1
         cut_start = self.starts[first] != starts
         cut_end = self.ends[last] != ends
-        keys = []
-        for i, (mention, cut) in enumerate(zip(kept, (cut_start | cut_end).tolist())):
-            a, b = int(first[i]), int(last[i]) + 1
+        for row, ((i, place), cut) in enumerate(
+            zip(found, (cut_start | cut_end).tolist())
+        ):
+            a, b = int(first[row]), int(last[row]) + 1
             if cut:
-                moved = self._cut(mention, bounds[i], a, b, cut_start[i], cut_end[i])
+                cuts = cut_start[row], cut_end[row]
+                moved = self._cut(mentions[i], place, a, b, *cuts)
                 if moved is None:
                     continue
                 a, b = moved
-            keys.append((a, b, mention.label))
+            keys[i] = a, b, mentions[i].label
         return keys
+
+    def tokens_in(self, places: List[Tuple[int, int]]) -> List[Tuple[int, int]]:
+        """The tokens that begin in places of the text."""
+        borders = numpy.array(places, dtype="int64").reshape(-1, 2)
+        first, last = numpy.searchsorted(self.starts, borders).T.tolist()
+        return list(zip(first, last))
 
     def _place(self, mention: Mention) -> Optional[Tuple[int, int]]:
         """The first character and the one behind the last, without white space at
@@ -156,12 +162,9 @@ class CharacterAligner:
 
 
 def _plain(text: str) -> str:
-    """Annotation tools write a line break inside a mention as a space, and may take
-    off white space at its edges."""
-    return text.translate(_BREAKS).strip()
-
-
-_BREAKS = str.maketrans("\r\n\t", "   ")
+    """Annotation tools write white space inside a mention as one space or none, and
+    take it off at the edges."""
+    return "".join(text.split())
 
 
 def _from_utf16(text: str, offset: int) -> int:

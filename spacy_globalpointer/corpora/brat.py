@@ -2,12 +2,15 @@
 
     T1<tab>Organization 0 43<tab>International Business Machines Corporation
     T2<tab>Location 0 5;16 23<tab>North America
+    R1<tab>Located_In Arg1:T1 Arg2:T2
 
-Offsets count characters, ends are exclusive. The second line is discontinuous.
+Offsets count characters, ends are exclusive. The second line is discontinuous, the
+third a relation.
 """
 
+import re
 from pathlib import Path
-from typing import Iterator, List, Tuple
+from typing import Dict, Iterator, List, Tuple
 
 from .head import Head
 from .record import LineError, Mention, Record
@@ -16,6 +19,7 @@ from .tally import Tally
 
 # Relations, events, attributes, notes, normalisations and equivalences.
 OTHER = "REAMN*#"
+RELATION = re.compile(r"R\S*\t(?P<label>\S+) \S+?:(?P<head>T\S+) \S+?:(?P<tail>T\S+)")
 
 
 def read_brat(path: Path, tally: Tally) -> Iterator[Record]:
@@ -29,8 +33,9 @@ def read_brat(path: Path, tally: Tally) -> Iterator[Record]:
     record = Record(ann_path, 1, None, text=text, unit="characters", doc=name)
     if ann_path.exists():
         with Source(ann_path, tally.advance) as source:
-            mentions, record.others = _mentions(source)
-            record.mentions = [_joined(mention, text) for mention in mentions]
+            _annotations(source, record)
+        for mention in record.mentions or ():
+            _join(mention, text)
     yield _with_fitting_line_ends(record)
 
 
@@ -41,18 +46,30 @@ def is_brat(head: Head) -> bool:
     )
 
 
-def _mentions(source: Source) -> Tuple[List[Mention], int]:
-    """The mentions of a file, and how many other annotations it has."""
-    mentions = []
-    n_others = 0
+def _annotations(source: Source, record: Record) -> None:
+    """Read the annotations of a file into a record."""
+    mentions: List[Mention] = []
+    places: Dict[str, int] = {}
+    linked: List[Tuple[str, str, str]] = []
     for line in source.lines():
         if line[:1] == "T":
+            places[line.split("\t", 1)[0]] = len(mentions)
             mentions.append(_mention(line))
+        elif relation := RELATION.match(line):
+            linked.append((relation["head"], relation["tail"], relation["label"]))
         elif line.strip() and line[0] not in OTHER:
             raise LineError(f"this is no annotation of brat: {line!r:.80}")
         elif line.strip():
-            n_others += 1
-    return mentions, n_others
+            record.others += 1
+    relations = [
+        (places[head], places[tail], label)
+        for head, tail, label in linked
+        if head in places and tail in places
+    ]
+    record.mentions = mentions
+    record.relations = relations or None
+    # Relations of events, too, are no relations of mentions.
+    record.others += len(linked) - len(relations)
 
 
 def _mention(line: str) -> Mention:
@@ -71,7 +88,7 @@ def _mention(line: str) -> Mention:
     return Mention(start, end, label, cells[2], fragments)
 
 
-def _joined(mention: Mention, text: str) -> Mention:
+def _join(mention: Mention, text: str) -> None:
     """brat cuts a mention at the end of a line: with nothing but white space
     between its fragments it is continuous."""
     gaps = zip(mention.fragments, mention.fragments[1:])
@@ -79,7 +96,6 @@ def _joined(mention: Mention, text: str) -> Mention:
         end <= start and not text[end:start].strip() for (_, end), (start, _) in gaps
     ):
         mention.fragments = []
-    return mention
 
 
 def _with_fitting_line_ends(record: Record) -> Record:

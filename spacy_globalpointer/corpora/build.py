@@ -1,13 +1,14 @@
 """Records to documents: tokens, and spans on them."""
 
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Tuple
 
 import numpy
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc, Span, SpanGroup
 from spacy.util import get_words_and_spaces
 from spacy.vocab import Vocab
 
+from ..span_groups import FRAGMENTS, RELATIONS, select_positions
 from .align import CharacterAligner, Key
 from .language import LanguageTools
 from .record import CorpusError, LineError, Mention, Record
@@ -15,7 +16,12 @@ from .source import reason_of
 from .statistics import crossing, identical
 from .tally import Tally
 
-FRAGMENTS = ("drop", "cover", "parts")
+DISCONTINUOUS = ("drop", "cover", "parts", "keep")
+# Key of doc.user_data, until the document is written: tokens of which is not known
+# whether they belong to an entity.
+UNKNOWN = "spacy_globalpointer.unknown_tokens"
+
+Place = Callable[[List[Mention]], List[Optional[Key]]]
 
 
 @dataclass
@@ -28,7 +34,8 @@ class Builder:
     align (str): What becomes of spans that begin or end inside a token: "strict"
         drops them, "expand" takes the whole token, "contract" leaves it out.
     fragments (str): What becomes of discontinuous spans: "drop", "cover" (all from
-        their first to their last token) or "parts" (a span each).
+        their first to their last token), "parts" (a span each), or "keep": a span
+        each, with the positions of those of one mention in the group's attributes.
     tally (Tally): The account.
     """
 
@@ -60,14 +67,18 @@ class Builder:
             self.tally.add("document without annotation", record)
             doc.spans.pop(self.spans_key, None)
             return doc
-        mentions = self._without_fragments(record)
+        place: Place
+        tokens_in: Callable[[List[Tuple[int, int]]], List[Tuple[int, int]]]
         if record.unit == "characters":
             aligner = CharacterAligner(record, doc, self.align, self.tally)
-            keys = aligner.keys(mentions)
+            place, tokens_in = aligner.keys, aligner.tokens_in
         else:
-            n_tokens = len(doc if places is None else places)
-            keys = self._token_keys(record, mentions, n_tokens, places)
-        self._set(record, doc, keys)
+            place, tokens_in = _token_places(record, doc, places, self.tally)
+        group = _Group(record, doc, self.tally)
+        self._fill(group, record, place)
+        doc.spans[self.spans_key] = group.spans(self.spans_key)
+        if record.outside is not None:
+            self._mark_unknown(record, doc, group, tokens_in(record.outside))
         return doc
 
     def _make(self, record: Record) -> Tuple[Doc, Optional[List[int]]]:
@@ -85,33 +96,178 @@ class Builder:
             return Doc(self.tools.vocab, words=record.tokens), None
         return _with_text(record.text, record.tokens, self.tools.vocab)
 
-    def _without_fragments(self, record: Record) -> List[Mention]:
-        mentions: List[Mention] = []
-        for mention in record.mentions or ():
+    def _fill(self, group: "_Group", record: Record, place: Place) -> None:
+        """Add the mentions of a record to its group."""
+        whole: Dict[int, Mention] = {}
+        parts: List[Mention] = []
+        kept: List[int] = []
+        for i, mention in enumerate(record.mentions or ()):
             if not mention.fragments:
-                mentions.append(mention)
+                whole[i] = mention
                 continue
-            parts = sorted(mention.fragments)
+            fragments = sorted(mention.fragments)
             if self.fragments == "drop":
                 self.tally.add("discontinuous", record, mention)
             elif self.fragments == "cover":
                 self.tally.add("discontinuous, its cover kept", record, mention)
-                start, end = parts[0][0], max(end for _, end in parts)
-                mentions.append(Mention(start, end, mention.label))
-            else:
+                start, end = fragments[0][0], max(end for _, end in fragments)
+                end -= record.inclusive
+                whole[i] = Mention(start, end, mention.label)
+            elif self.fragments == "parts":
                 self.tally.add("discontinuous, its parts kept", record, mention)
-                mentions += [Mention(s, e, mention.label) for s, e in parts]
-        return mentions
+                parts += _pieces(mention, record)
+            else:
+                kept.append(i)
+        for i, key in zip(whole, place(list(whole.values()))):
+            if key is not None:
+                group.add(key, i)
+        for key in place(parts):
+            if key is not None:
+                group.add(key)
+        for i in kept:
+            assert record.mentions is not None
+            self._add_pieces(group, record.mentions[i], i, record, place)
 
-    def _token_keys(
+    def _add_pieces(
+        self, group: "_Group", mention: Mention, i: int, record: Record, place: Place
+    ) -> None:
+        """Add a discontinuous mention, whole or not at all."""
+        keys: Dict[Key, None] = {}
+        for piece in _pieces(mention, record):
+            # One at a time, so that a mention is counted once.
+            (key,) = place([piece])
+            if key is None:
+                return
+            keys[key] = None
+        if len(keys) == 1:
+            group.add(next(iter(keys)), i)
+        else:
+            group.add_fragments(list(keys), i)
+
+    def _mark_unknown(
         self,
         record: Record,
-        mentions: List[Mention],
-        n_tokens: int,
-        places: Optional[List[int]],
-    ) -> List[Key]:
-        """Spans whose offsets count tokens."""
-        keys = []
+        doc: Doc,
+        group: "_Group",
+        outside: List[Tuple[int, int]],
+    ) -> None:
+        known = numpy.zeros(len(doc), dtype=bool)
+        for start, end in (*outside, *group.bounds()):
+            known[start:end] = True
+        unknown = numpy.flatnonzero(~known).tolist()
+        if unknown:
+            self.tally.add("token of unknown entity status", record, n=len(unknown))
+            doc.user_data[UNKNOWN] = unknown
+
+
+class _Group:
+    """The spans of a document and what is between them, each span once.
+
+    record (Record): The record.
+    doc (Doc): Its document.
+    tally (Tally): The account.
+    """
+
+    def __init__(self, record: Record, doc: Doc, tally: Tally) -> None:
+        self.record = record
+        self.doc = doc
+        self.tally = tally
+        # Position of each span, and the first mention of each.
+        self._keys: Dict[Key, int] = {}
+        self._mentions: List[Mention] = []
+        self._positions: Dict[int, int] = {}
+        self._fragments: Dict[Tuple[Key, ...], None] = {}
+
+    def add(self, key: Key, mention: Optional[int] = None) -> None:
+        """Add a span.
+
+        key (Key): First token, the one behind the last, and label.
+        mention (Optional[int]): Its position in the record's mentions.
+        """
+        if key in self._keys:
+            self._note_duplicate(key)
+        else:
+            self._keys[key] = len(self._keys)
+            mentions = self.record.mentions or []
+            given = Mention(*key) if mention is None else mentions[mention]
+            self._mentions.append(given)
+        if mention is not None:
+            self._positions[mention] = self._keys[key]
+
+    def add_fragments(self, keys: List[Key], mention: int) -> None:
+        """Add a discontinuous entity by its pieces."""
+        fragments = tuple(sorted(keys))
+        if fragments in self._fragments:
+            self._note_duplicate(fragments[0])
+        self._fragments[fragments] = None
+
+    def bounds(self) -> List[Tuple[int, int]]:
+        """First token, and the one behind the last, of all spans."""
+        pieces = (key for fragments in self._fragments for key in fragments)
+        return [key[:2] for key in (*self._keys, *pieces)]
+
+    def spans(self, name: str) -> SpanGroup:
+        """The group, and what is counted of it."""
+        record, doc = self.record, self.doc
+        n_given = len(record.mentions or ())
+        attrs = select_positions(record.attrs, self._positions, n_given)
+        if record.relations is not None:
+            relations = {RELATIONS: record.relations}
+            attrs.update(select_positions(relations, self._positions, n_given))
+            n_lost = len(record.relations) - len(attrs[RELATIONS])
+            self.tally.add("of a kind that is no span", record, n=n_lost)
+        spans = [
+            Span(doc, start, end, label, kb_id=given.kb_id, span_id=given.id)
+            for (start, end, label), given in zip(self._keys, self._mentions)
+        ]
+        if self._fragments:
+            pieces = dict.fromkeys(key for keys in self._fragments for key in keys)
+            places = {key: len(spans) + i for i, key in enumerate(pieces)}
+            attrs[FRAGMENTS] = [
+                [places[key] for key in keys] for keys in self._fragments
+            ]
+            spans += [Span(doc, start, end, label) for start, end, label in pieces]
+        if len(self._keys) > 1:
+            starts, ends = numpy.array([key[:2] for key in self._keys]).T
+            n_crossing = int(crossing(starts, ends).sum())
+            self.tally.add("crosses another", record, n=n_crossing)
+            n_identical = int(identical(starts, ends).sum())
+            self.tally.add("same offsets as another", record, n=n_identical)
+        return SpanGroup(doc, name=name, attrs=attrs, spans=spans)
+
+    def _note_duplicate(self, key: Key) -> None:
+        start, end, label = key
+        mention = Mention(start, end, label, self.doc[start:end].text)
+        record = self.record
+        token_record = Record(record.path, record.line, None, doc=record.doc)
+        self.tally.add("duplicate", token_record, mention)
+
+
+def _pieces(mention: Mention, record: Record) -> List[Mention]:
+    """The pieces of a discontinuous mention. Their ends are exclusive, and those of
+    the record's mentions perhaps not."""
+    return [
+        Mention(start, end - record.inclusive, mention.label)
+        for start, end in sorted(mention.fragments)
+    ]
+
+
+def _token_places(
+    record: Record, doc: Doc, places: Optional[List[int]], tally: Tally
+) -> Tuple[Place, Callable[[List[Tuple[int, int]]], List[Tuple[int, int]]]]:
+    """For offsets that count tokens: what finds spans, and what finds tokens.
+
+    places (Optional[List[int]]): Where the tokens of the record are in the document.
+    """
+    n_tokens = len(doc if places is None else places)
+
+    def tokens_in(bounds: List[Tuple[int, int]]) -> List[Tuple[int, int]]:
+        if places is None:
+            return bounds
+        return [(places[start], places[end - 1] + 1) for start, end in bounds]
+
+    def place(mentions: List[Mention]) -> List[Optional[Key]]:
+        keys: List[Optional[Key]] = []
         for mention in mentions:
             start, end = mention.start, mention.end + record.inclusive
             if not 0 <= start <= end <= n_tokens:
@@ -120,42 +276,15 @@ class Builder:
                     f"{n_tokens}, the number of tokens, not "
                     f"{[mention.start, mention.end, mention.label]!r:.80}"
                 )
-            if start == end:
-                self.tally.add("empty", record, mention)
-            elif not mention.label:
-                self.tally.add("without a label", record, mention)
-            elif places is None:
-                keys.append((start, end, mention.label))
+            if start == end or not mention.label:
+                reason = "empty" if start == end else "without a label"
+                tally.add(reason, record, mention)
+                keys.append(None)
             else:
-                keys.append((places[start], places[end - 1] + 1, mention.label))
+                keys.append((*tokens_in([(start, end)])[0], mention.label))
         return keys
 
-    def _set(self, record: Record, doc: Doc, keys: List[Key]) -> None:
-        unique = dict.fromkeys(keys)
-        if len(unique) < len(keys):
-            seen: Dict[Key, None] = {}
-            for key in keys:
-                if key in seen:
-                    self._note("duplicate", record, doc, key)
-                seen[key] = None
-        doc.spans[self.spans_key] = [
-            Span(doc, start, end, label=label) for start, end, label in unique
-        ]
-        if len(unique) > 1:
-            bounds = numpy.array([key[:2] for key in unique])
-            starts, ends = bounds[:, 0], bounds[:, 1]
-            self.tally.add(
-                "crosses another", record, n=int(crossing(starts, ends).sum())
-            )
-            self.tally.add(
-                "same offsets as another", record, n=int(identical(starts, ends).sum())
-            )
-
-    def _note(self, reason: str, record: Record, doc: Doc, key: Key) -> None:
-        start, end, label = key
-        mention = Mention(start, end, label, doc[start:end].text)
-        token_record = Record(record.path, record.line, None, doc=record.doc)
-        self.tally.add(reason, token_record, mention)
+    return place, tokens_in
 
 
 def _set_sentences(

@@ -23,7 +23,7 @@ from .language import LanguageTools
 from .parts import PARTS, REPORT, Parts, find_parts, split_records
 from .record import Record
 from .tally import Tally
-from .windows import Cutter
+from .windows import Cutter, n_relations
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Options:
     sentences (bool): Whether to cut documents into sentences.
     max_tokens (Optional[int]): Most tokens of a document.
     align (str): For offsets inside tokens: "strict", "expand" or "contract".
-    fragments (str): For discontinuous spans: "drop", "cover" or "parts".
+    fragments (str): For discontinuous spans: "drop", "cover", "parts" or "keep".
     split (Optional[Sequence[float]]): Shares of train, dev and test of a corpus
         without parts; of train and dev of one without dev.
     seed (int): For the split.
@@ -154,7 +154,7 @@ class Conversion:
         )
         cutter = Cutter(options.sentences, options.max_tokens)
         # What comes from spaCy's own format may have more than spans.
-        whole = "spacy" in self.formats.values()
+        all_attributes = "spacy" in self.formats.values()
         with ExitStack() as stack:
             writers = {
                 part: stack.enter_context(
@@ -162,16 +162,20 @@ class Conversion:
                         folder / name,
                         spans_key=options.spans_key,
                         ents=options.ents,
-                        attrs=all_attrs() if whole else SPAN_ATTRS,
+                        attrs=all_attrs() if all_attributes else SPAN_ATTRS,
                     )
                 )
                 for part, name in self.names.items()
             }
             for part, record in self._dealt_records(tally, tools):
-                for doc in cutter.pieces(builder(record)):
+                whole = builder(record)
+                n_lost = n_relations(whole)
+                for doc in cutter.pieces(whole):
+                    n_lost -= n_relations(doc)
                     if options.max_tokens and len(doc) > options.max_tokens:
                         tally.add("longer than a window", record, tokens=len(doc))
                     writers[part].add(doc)
+                tally.add("of a kind that is no span", record, n=n_lost)
         return {part: writer.written for part, writer in writers.items()}
 
     def _dealt_records(

@@ -25,10 +25,13 @@ from typing import (
 
 from spacy.attrs import IDS
 from spacy.strings import StringStore
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 from spacy.tokens.doc import DOCBIN_ALL_ATTRS
 from spacy.util import filter_spans
 from srsly.msgpack import Packer
+
+from ..span_groups import FRAGMENTS, contiguous_spans
+from .build import UNKNOWN
 
 # What a corpus of spans says of its tokens.
 SPAN_ATTRS = ("ORTH", "ENT_IOB", "ENT_TYPE", "SENT_START")
@@ -127,10 +130,19 @@ class DocWriter:
     def add(self, doc: Doc) -> None:
         """Write a document."""
         assert self._shard is not None
-        spans = doc.spans.get(self.spans_key)
-        n_spans = 0 if spans is None else len(spans)
-        if self.ents and spans is not None:
-            doc.set_ents(filter_spans(list(spans)))
+        group = doc.spans.get(self.spans_key)
+        unknown = doc.user_data.pop(UNKNOWN, ())
+        if len(unknown) == len(doc) and unknown:
+            # Nothing is known of the document.
+            del doc.spans[self.spans_key]
+            group = None
+        spans = contiguous_spans(group)
+        n_spans = len(spans)
+        if group is not None:
+            n_spans += len(group.attrs.get(FRAGMENTS) or ())
+        if self.ents and group is not None:
+            missing = [Span(doc, i, i + 1) for i in unknown]
+            doc.set_ents(filter_spans(spans), missing=missing)
             self.written.not_in_ents += n_spans - len(doc.ents)
         n_bytes = self._shard.n_bytes + 8 * len(self.attrs) * len(doc)
         if self._shard.n_docs and n_bytes > self.max_bytes:
@@ -140,7 +152,7 @@ class DocWriter:
         self.written.docs += 1
         self.written.tokens += len(doc)
         self.written.spans += n_spans
-        self.written.empty += spans is not None and not n_spans
+        self.written.empty += group is not None and not n_spans
 
     def _close_shard(self) -> None:
         assert self._shard is not None
@@ -176,12 +188,13 @@ class _Shard:
         self._strings: Set[int] = set()
         self._columns = [i for i, attr in enumerate(attrs) if attr in _STRINGS]
         self._store: Any = None
+        self._has_user_data = False
         self._stack = ExitStack()
         # Those of srsly ask the registry of entry points each time.
         self._pack = Packer(use_bin_type=True).pack
         self._files = [
             self._stack.enter_context(tempfile.TemporaryFile(dir=folder))  # noqa: SIM115
-            for _ in range(6)
+            for _ in range(7)
         ]
 
     def __enter__(self) -> "_Shard":
@@ -195,13 +208,16 @@ class _Shard:
 
     def add(self, doc: Doc) -> None:
         array = doc.to_array(self.attrs).reshape(len(doc), len(self.attrs))
-        tokens, spaces, lengths, cats, flags, groups = self._files
+        tokens, spaces, lengths, cats, flags, groups, user_data = self._files
         tokens.write(array.tobytes())
         spaces.write(doc.to_array("SPACY").astype(bool).tobytes())
         lengths.write(struct.pack("=i", len(doc)))
         cats.write(self._pack(doc.cats))
         flags.write(self._pack({"has_unknown_spaces": doc.has_unknown_spaces}))
         groups.write(self._pack(self._groups_to_bytes(doc)))
+        data = self._pack(doc.user_data) if doc.user_data else None
+        user_data.write(self._pack(data))
+        self._has_user_data |= data is not None
         self._store = doc.vocab.strings
         self._strings.update(array[:, self._columns].ravel().tolist())
         for group in doc.spans.values():
@@ -234,8 +250,9 @@ class _Shard:
         def put(content: bytes) -> None:
             file.write(packer.compress(content))
 
-        put(b"\x89")  # a dictionary of nine entries
-        for key, value in self._items().items():
+        items = self._items()
+        put(bytes([0x80 | len(items)]))  # a dictionary of so many entries
+        for key, value in items.items():
             put(self._pack(key))
             if isinstance(value, _Spool):
                 put(value.header)
@@ -248,10 +265,10 @@ class _Shard:
 
     def _items(self) -> Dict[str, Any]:
         """The entries of DocBin's dictionary."""
-        tokens, spaces, lengths, cats, flags, groups = self._files
+        tokens, spaces, lengths, cats, flags, groups, user_data = self._files
         store = self._store or StringStore()
         known = (string for string in self._strings if string in store)
-        return {
+        items = {
             "version": "0.1",
             "attrs": [IDS[attr] for attr in self.attrs],
             "tokens": _Spool.of_bytes(tokens),
@@ -262,6 +279,9 @@ class _Shard:
             "flags": _Spool.of_list(flags, self.n_docs),
             "span_groups": _Spool.of_list(groups, self.n_docs),
         }
+        if self._has_user_data:
+            items["user_data"] = _Spool.of_list(user_data, self.n_docs)
+        return items
 
 
 @dataclass

@@ -1,17 +1,20 @@
 """The JSONL of SciERC and DyGIE++: documents of tokenised sentences; spans count
 the tokens of the document, ends inclusive.
 
-    {"doc_key": "a1", "sentences": [["We", "use", "CRFs", "."], ...],
-     "ner": [[[2, 2, "Method"]], ...]}
+    {"doc_key": "a1", "sentences": [["CRFs", "for", "tagging", "."], ...],
+     "ner": [[[0, 0, "Method"], [2, 2, "Task"]], ...],
+     "relations": [[[0, 0, 2, 2, "Used-for"]], ...]}
+
+Relations name spans by their offsets.
 """
 
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
-from .fields import a_list, an_object, count_of, is_offset, is_strings
+from .fields import a_list, an_object, is_offset, is_strings
 from .head import Head
-from .record import LineError, Mention, Record
+from .record import LineError, Mention, Record, Relation
 from .source import Source
 from .tally import Tally
 
@@ -29,15 +32,18 @@ def read_dygie(path: Path, tally: Tally) -> Iterator[Record]:
             lengths = [len(sentence) for sentence in sentences]
             starts = [0, *accumulate(lengths)]
             doc = row.get("doc_key")
+            mentions = _mentions(row, len(sentences))
+            relations, n_others = _relations(row, mentions or [])
             yield Record(
                 path,
                 source.line,
-                _mentions(row, len(sentences)),
+                mentions,
                 tokens=[token for sentence in sentences for token in sentence],
                 inclusive=True,
                 sent_starts=[s for s, length in zip(starts, lengths) if length],
                 doc=None if doc is None else str(doc),
-                others=_others(row),
+                relations=relations,
+                others=n_others,
             )
 
 
@@ -48,14 +54,48 @@ def is_dygie(head: Head) -> bool:
             isinstance(row.get("sentences"), list)
             and all(map(is_strings, row["sentences"]))
         )
-    )
+    ) and any("ner" in row for row in head.rows)
 
 
-def _others(row: Any) -> int:
-    """Relations and events, listed by sentence."""
-    found = (row.get(key) for key in ("relations", "events"))
-    lists = (sentences for sentences in found if isinstance(sentences, list))
-    return sum(count_of({"": entry}, "") for entries in lists for entry in entries)
+def _relations(
+    row: Any, mentions: List[Mention]
+) -> Tuple[Optional[List[Relation]], int]:
+    """The relations between mentions, and how many other relations and events
+    there are."""
+    # Of several labels of one span the first stands for it.
+    places: Dict[Tuple[int, int], int] = {}
+    for i, mention in enumerate(mentions):
+        places.setdefault((mention.start, mention.end), i)
+    n_others = len(_flat(row.get("events")))
+    if not isinstance(row.get("relations"), list):
+        return None, n_others
+    relations: List[Relation] = []
+    for relation in _flat(row["relations"]):
+        # What follows the label is a score or the like.
+        if not (
+            isinstance(relation, list)
+            and len(relation) >= 5
+            and all(map(is_offset, relation[:4]))
+            and isinstance(relation[4], str)
+        ):
+            raise LineError(
+                f"a relation must be [start, end, start, end, label], not "
+                f"{relation!r:.80}"
+            )
+        a, b, c, d, label = relation[:5]
+        if (a, b) in places and (c, d) in places:
+            relations.append((places[a, b], places[c, d], label))
+        else:
+            n_others += 1
+    return relations, n_others
+
+
+def _flat(sentences: Any) -> List[Any]:
+    """What is listed by sentence."""
+    lists = sentences if isinstance(sentences, list) else []
+    return [
+        entry for entries in lists if isinstance(entries, list) for entry in entries
+    ]
 
 
 def _mentions(row: Any, n_sentences: int) -> Optional[List[Mention]]:

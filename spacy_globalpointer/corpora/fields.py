@@ -1,8 +1,8 @@
 """Fields of JSON objects, checked."""
 
-from typing import Any, List, TypeGuard, cast
+from typing import Any, List, Optional, TypeGuard, cast
 
-from .record import LineError
+from .record import LineError, Relation
 
 
 def is_strings(value: Any) -> TypeGuard[List[str]]:
@@ -58,3 +58,25 @@ def strings(row: Any, key: str) -> List[str]:
     if not is_strings(value) or not all(value):
         raise LineError(f"{key!r} must be a list of strings, not {value!r:.80}")
     return cast(List[str], value)
+
+
+def relation_rows(row: Any, key: str = "relations") -> Optional[List[Any]]:
+    """The list at a key of an object, None if there is no such key, or an error."""
+    return None if row.get(key) is None else a_list(row, key)
+
+
+def a_relation(head: Any, tail: Any, label: Any, n_mentions: int) -> Relation:
+    """A relation of two mentions by their positions, or an error."""
+    if not (
+        is_offset(head)
+        and is_offset(tail)
+        and 0 <= head < n_mentions
+        and 0 <= tail < n_mentions
+        and isinstance(label, str)
+        and label
+    ):
+        raise LineError(
+            f"a relation must be head, tail and label, with positions of {n_mentions} "
+            f"spans, not {[head, tail, label]!r:.80}"
+        )
+    return head, tail, label

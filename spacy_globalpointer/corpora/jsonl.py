@@ -6,16 +6,20 @@
 Offsets count tokens, the end is exclusive. "text" is optional: with it a
 document keeps its white space, and pipelines use their own tokenizer on it;
 without it they use the tokens of the corpus. "doc" may name the document to
-which a sentence belongs.
+which a sentence belongs. "relations" are [head, tail, label] with positions in
+"spans". "fragments" are entities in several pieces that are not in "spans":
+
+    {"tokens": ["left", "and", "right", "leg"], "spans": [[2, 4, "PART"]],
+     "fragments": [[[[0, 1], [3, 4]], "PART"]]}
 """
 
 from pathlib import Path
 from types import NoneType
 from typing import Any, Iterator, List
 
-from .fields import count_of, is_strings
+from .fields import a_relation, is_strings, relation_rows
 from .head import Head
-from .record import LineError, Mention, Record
+from .record import LineError, Mention, Record, Relation
 from .source import Source
 from .tally import Tally
 
@@ -61,6 +65,11 @@ def _to_record(row: Any, source: Source) -> Record:
                 f"{len(tokens)}, the number of tokens, not {span!r:.80}"
             )
         mentions.append(Mention(*span))
+    # Relations name "spans" by position, so what is no span is behind them.
+    relations = relation_rows(row)
+    if relations is not None:
+        relations = [_relation(value, len(spans)) for value in relations]
+    mentions += [_discontinuous(v, len(tokens)) for v in row.get("fragments") or ()]
     doc = row.get("doc")
     return Record(
         source.path,
@@ -69,5 +78,29 @@ def _to_record(row: Any, source: Source) -> Record:
         text=text,
         tokens=tokens,
         doc=None if doc is None else str(doc),
-        others=count_of(row, "relations"),
+        relations=relations,
     )
+
+
+def _relation(value: Any, n_spans: int) -> Relation:
+    if not isinstance(value, list) or len(value) != 3:
+        raise LineError(f"a relation must be [head, tail, label], not {value!r:.80}")
+    return a_relation(value[0], value[1], value[2], n_spans)
+
+
+def _discontinuous(value: Any, n_tokens: int) -> Mention:
+    pieces, label = value if isinstance(value, list) and len(value) == 2 else ((), "")
+    valid = isinstance(pieces, list) and all(
+        isinstance(piece, list)
+        and [type(offset) for offset in piece] == [int, int]
+        and 0 <= piece[0] < piece[1] <= n_tokens
+        for piece in pieces
+    )
+    if not valid or not pieces or not isinstance(label, str) or not label:
+        raise LineError(
+            f"'fragments' must be [[[start, end], ...], label] with 0 <= start < end "
+            f"<= {n_tokens}, the number of tokens, not {value!r:.80}"
+        )
+    fragments = sorted((start, end) for start, end in pieces)
+    end = max(end for _, end in fragments)
+    return Mention(fragments[0][0], end, label, fragments=fragments)

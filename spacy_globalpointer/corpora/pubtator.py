@@ -3,48 +3,108 @@
     10192393|t|A common human skin tumour is caused by mutations in beta-catenin.
     10192393|a|WNT signalling orchestrates a number of ...
     10192393<tab>15<tab>26<tab>skin tumour<tab>Disease<tab>D012878
+    10192393<tab>Association<tab>D012878<tab>1499
 
-A blank line stands behind each document. Offsets count the characters of title and
+A blank line follows each document. Offsets count the characters of title and
 abstract with one character between them, ends are exclusive.
+
+A relation such as the last line links two concepts, not two mentions. It is put on
+those mentions of both that are nearest to each other.
 """
 
 import re
+from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
-from typing import Iterator, List, Optional
+from typing import Dict, Iterator, List, Optional, Tuple
 
 from .head import Head
-from .record import LineError, Mention, Record
+from .record import LineError, Mention, Record, Relation
 from .source import Source
 from .tally import Tally
 
+# A mention may be of several concepts.
+CONCEPTS = re.compile(r"[|;,]")
 PASSAGE = re.compile(r"([^|\t]+)\|([a-zA-Z])\|(.*)", re.DOTALL)
+
+
+@dataclass
+class _Document:
+    """What was read of a document so far.
+
+    concepts (Dict[str, List[int]]): The mentions of each concept, by position.
+    relations (List[Tuple[str, str, str]]): Two concepts and the label.
+    """
+
+    record: Record
+    passages: List[str] = field(default_factory=list)
+    concepts: Dict[str, List[int]] = field(default_factory=dict)
+    relations: List[Tuple[str, str, str]] = field(default_factory=list)
+
+    def finished(self, tally: Tally) -> Record:
+        """The document as a record."""
+        record = self.record
+        if not self.passages:
+            raise LineError(f"there is no title and no abstract of {record.doc!r:.80}")
+        record.text = "\n".join(self.passages)
+        found = [self._between_mentions(*relation) for relation in self.relations]
+        relations = [relation for relation, _ in found if relation]
+        record.relations = relations or None
+        record.others += len(found) - len(relations)
+        n_chosen = sum(chosen for _, chosen in found)
+        tally.add(
+            "relation of concepts, put on their nearest mentions", record, n=n_chosen
+        )
+        return record
+
+    def _between_mentions(
+        self, head: str, tail: str, label: str
+    ) -> Tuple[Optional[Relation], bool]:
+        """A relation on the mentions that are nearest to each other, if there are
+        any, and whether there was a choice."""
+        mentions = self.record.mentions or []
+
+        def distance(pair: Tuple[int, int]) -> int:
+            first, second = sorted(mentions[i].start for i in pair)
+            return second - first
+
+        pairs = [
+            (i, j)
+            for i, j in product(
+                self.concepts.get(head, ()), self.concepts.get(tail, ())
+            )
+            if i != j
+        ]
+        if not pairs:
+            return None, False
+        return (*min(pairs, key=distance), label), len(pairs) > 1
 
 
 def read_pubtator(path: Path, tally: Tally) -> Iterator[Record]:
     """Read a file, document by document. Arguments as for `read_corpus`."""
     with Source(path, tally.advance) as source:
-        record: Optional[Record] = None
-        passages: List[str] = []
+        document: Optional[_Document] = None
         for line in source.lines():
             if not line.strip():
-                if record is not None:
-                    yield _finished(record, passages)
-                record, passages = None, []
+                if document is not None:
+                    yield document.finished(tally)
+                document = None
                 continue
             passage = PASSAGE.fullmatch(line)
             name = passage.group(1) if passage else line.split("\t", 1)[0]
-            if record is not None and name != record.doc:
+            if document is not None and name != document.record.doc:
                 # Some files have no blank line between documents.
-                yield _finished(record, passages)
-                record, passages = None, []
-            if record is None:
+                yield document.finished(tally)
+                document = None
+            if document is None:
                 record = Record(path, source.line, [], unit="characters", doc=name)
+                document = _Document(record)
             if passage:
-                passages.append(passage.group(3))
+                document.passages.append(passage.group(3))
             else:
-                _read_mention(line, record)
-        if record is not None:
-            yield _finished(record, passages)
+                _read_annotation(line, document)
+        if document is not None:
+            yield document.finished(tally)
 
 
 def is_pubtator(head: Head) -> bool:
@@ -54,27 +114,24 @@ def is_pubtator(head: Head) -> bool:
     return found is not None and found.group(2) == "t"
 
 
-def _read_mention(line: str, record: Record) -> None:
+def _read_annotation(line: str, document: _Document) -> None:
     cells = line.split("\t")
-    if len(cells) == 4 and not cells[1].isdecimal():
-        record.others += 1  # a relation: type and two identifiers
+    # BioRED adds a fifth cell, whether the relation is new.
+    if len(cells) in (4, 5) and not cells[1].isdecimal():
+        document.relations.append((cells[2], cells[3], cells[1]))
         return
     if len(cells) < 5 or not (_is_number(cells[1]) and _is_number(cells[2])):
         raise LineError(
             f"a mention must be 'ID<tab>start<tab>end<tab>text<tab>label', not "
             f"{line!r:.80}"
         )
-    assert record.mentions is not None
+    mentions = document.record.mentions
+    assert mentions is not None
     start, end = int(cells[1]), int(cells[2])
-    record.mentions.append(Mention(start, end, cells[4], cells[3]))
+    for concept in CONCEPTS.split(cells[5]) if len(cells) > 5 else ():
+        document.concepts.setdefault(concept, []).append(len(mentions))
+    mentions.append(Mention(start, end, cells[4], cells[3]))
 
 
 def _is_number(cell: str) -> bool:
     return cell.isascii() and cell.isdecimal()
-
-
-def _finished(record: Record, passages: List[str]) -> Record:
-    if not passages:
-        raise LineError(f"there is no title and no abstract of {record.doc!r:.80}")
-    record.text = "\n".join(passages)
-    return record

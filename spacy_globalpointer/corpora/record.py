@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from spacy.tokens import Doc
 
 from ..errors import Errors
+
+# Head, tail and label.
+Relation = Tuple[int, int, str]
 
 
 class CorpusError(ValueError):
@@ -30,6 +33,8 @@ class Mention:
     surface (Optional[str]): The string that the source gives for it.
     fragments (List[Tuple[int, int]]): The parts of a discontinuous mention, ends
         exclusive, in the order of the text; empty for any other.
+    kb_id (str): Identifier in a knowledge base.
+    id (str): Identifier of the span.
     """
 
     start: int
@@ -37,6 +42,8 @@ class Mention:
     label: str
     surface: Optional[str] = None
     fragments: List[Tuple[int, int]] = field(default_factory=list)
+    kb_id: str = ""
+    id: str = ""
 
 
 @dataclass
@@ -54,9 +61,17 @@ class Record:
         Where a mention has its surface, that decides.
     sent_starts (Optional[List[int]]): The tokens at which sentences begin.
     doc (Optional[str]): The document to which it belongs.
-    others (int): Annotation that is no span, such as relations and events.
+    relations (Optional[List[Relation]]): Head, tail and label of each relation; head
+        and tail are positions in `mentions`. None: the source says nothing of
+        relations.
+    others (int): Annotation that is neither a span nor a relation of two of them,
+        such as events.
+    outside (Optional[List[Tuple[int, int]]]): Where it is known that there is no
+        entity, in `unit`, ends exclusive, if the source does not know it of all
+        that its mentions leave. None: it does.
     made (Optional[Doc]): The document itself, from spaCy's own format; mentions
         count its tokens.
+    attrs (Dict[str, Any]): More attributes of the group of spans.
     """
 
     path: Path
@@ -68,5 +83,8 @@ class Record:
     inclusive: bool = False
     sent_starts: Optional[List[int]] = None
     doc: Optional[str] = None
+    relations: Optional[List[Relation]] = None
     others: int = 0
+    outside: Optional[List[Tuple[int, int]]] = None
     made: Optional[Doc] = None
+    attrs: Dict[str, Any] = field(default_factory=dict)

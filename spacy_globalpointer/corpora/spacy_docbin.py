@@ -1,11 +1,13 @@
 """spaCy's `.spacy` files. One is read at a time, but whole, as spaCy reads it."""
 
 from pathlib import Path
-from typing import Iterator, List, Optional
+from typing import Iterator, Optional
 
-from spacy.tokens import Doc, DocBin
+import numpy
+from spacy.tokens import Doc, DocBin, Span, SpanGroup
 from spacy.vocab import Vocab
 
+from ..span_groups import FRAGMENTS, RELATIONS, piece_positions, select_positions
 from .head import Head
 from .record import LineError, Mention, Record
 from .source import Source
@@ -13,6 +15,9 @@ from .tally import Tally
 
 # How zlib's streams begin.
 BEGINNINGS = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
+
+# ENT_IOB of a token that is known to be in no entity; 0 is not known.
+OUTSIDE = 2
 
 
 def read_spacy(
@@ -33,14 +38,18 @@ def read_spacy(
             del content
             key = _key(doc_bin, vocab, spans_key)
             docs = doc_bin.get_docs(vocab)
+        except LineError:
+            raise
         except Exception as error:
             # The bytes may be anything, and so may be what spaCy raises.
             raise LineError(f"this is no .spacy file, or damaged ({error})") from None
         for number, doc in enumerate(docs, 1):
-            mentions = _mentions(doc, key)
-            if key is not None:
-                doc.spans.pop(key, None)
-            yield Record(path, number, mentions, made=doc)
+            record = Record(path, number, None, made=doc)
+            if key is None:
+                _read_ents(doc, record)
+            elif key in doc.spans:
+                _read_group(doc.spans.pop(key), record)
+            yield record
 
 
 def is_spacy(head: Head) -> bool:
@@ -57,11 +66,32 @@ def _key(doc_bin: DocBin, vocab: Vocab, wanted: str) -> Optional[str]:
     return keys[0]
 
 
-def _mentions(doc: Doc, key: Optional[str]) -> Optional[List[Mention]]:
-    if key is None:
-        spans = list(doc.ents) if doc.has_annotation("ENT_IOB") else None
-    else:
-        spans = list(doc.spans[key]) if key in doc.spans else None
-    if spans is None:
-        return None
-    return [Mention(span.start, span.end, span.label_) for span in spans]
+def _read_ents(doc: Doc, record: Record) -> None:
+    iob = doc.to_array("ENT_IOB")
+    if len(doc) and not iob.any():
+        return
+    record.mentions = [_mention(ent) for ent in doc.ents]
+    if not iob.all():
+        outside = numpy.flatnonzero(iob == OUTSIDE).tolist()
+        record.outside = [(i, i + 1) for i in outside]
+
+
+def _read_group(group: SpanGroup, record: Record) -> None:
+    spans = list(group)
+    pieces = piece_positions(group.attrs)
+    whole = [i for i in range(len(spans)) if i not in pieces]
+    record.mentions = [_mention(spans[i]) for i in whole]
+    places = {old: new for new, old in enumerate(whole)}
+    attrs = select_positions(group.attrs, places, len(spans))
+    record.relations = attrs.pop(RELATIONS, None)
+    record.attrs = attrs
+    for positions in group.attrs.get(FRAGMENTS) or ():
+        fragments = sorted((spans[i].start, spans[i].end) for i in positions)
+        start, end = fragments[0][0], max(end for _, end in fragments)
+        label = spans[positions[0]].label_
+        record.mentions.append(Mention(start, end, label, fragments=fragments))
+
+
+def _mention(span: Span) -> Mention:
+    kb_id, span_id = span.kb_id_, span.id_
+    return Mention(span.start, span.end, span.label_, kb_id=kb_id, id=span_id)

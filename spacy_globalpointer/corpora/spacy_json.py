@@ -59,6 +59,9 @@ def _to_record(paragraph: Any, source: Source, tally: Tally) -> Record:
     if any(tag is not None for tag in tags):
         spans, n_begun = tags_to_spans([tag or "O" for tag in tags])
         record.mentions = [Mention(*span) for span in spans]
+        if None in tags:
+            outside = [i for i, tag in enumerate(tags) if tag == "O"]
+            record.outside = [(i, i + 1) for i in outside]
         tally.add("continues nothing, read as a beginning", record, n=n_begun)
     return record
 

@@ -1,23 +1,27 @@
 """SpERT's JSON: an array of tokenised sentences, ends exclusive.
 
-[{"tokens": ["Apple", "Inc."], "entities": [
-    {"type": "Org", "start": 0, "end": 2}], "relations": [], "orig_id": 7}]
+[{"tokens": ["Ann", "of", "York"], "entities": [
+    {"type": "Peop", "start": 0, "end": 1}, {"type": "Loc", "start": 2, "end": 3}],
+  "relations": [{"type": "Live_In", "head": 0, "tail": 1}], "orig_id": 7}]
+
+Relations name entities by position.
 """
 
 from pathlib import Path
-from typing import Iterator
+from typing import Any, Iterator, List, Optional
 
 from .fields import (
     a_list,
+    a_relation,
     a_string,
     an_object,
     an_offset,
-    count_of,
     is_strings,
+    relation_rows,
     strings,
 )
 from .head import Head
-from .record import Mention, Record
+from .record import Mention, Record, Relation
 from .source import Source
 from .tally import Tally
 
@@ -39,7 +43,7 @@ def read_spert(path: Path, tally: Tally) -> Iterator[Record]:
                 mentions,
                 tokens=tokens,
                 doc=None if doc is None else str(doc),
-                others=count_of(row, "relations"),
+                relations=_relations(row, len(mentions)),
             )
 
 
@@ -52,3 +56,13 @@ def is_spert(head: Head) -> bool:
             and all(isinstance(entity, dict) for entity in row["entities"])
         )
     )
+
+
+def _relations(row: Any, n_mentions: int) -> Optional[List[Relation]]:
+    relations = relation_rows(row)
+    if relations is None:
+        return None
+    return [
+        a_relation(r.get("head"), r.get("tail"), r.get("type"), n_mentions)
+        for r in map(an_object, relations)
+    ]

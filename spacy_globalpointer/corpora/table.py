@@ -13,6 +13,7 @@ from spacy.tokens import Doc, DocBin
 from spacy.training.corpus import FILE_TYPE, walk_corpus
 from srsly.msgpack import Unpacker
 
+from ..span_groups import piece_positions
 from .record import CorpusError
 from .statistics import Ints, Mask
 
@@ -154,15 +155,19 @@ class _Groups:
         self._unpacker = Unpacker(raw=False, strict_map_key=False)
 
     def __call__(self, packed: bytes) -> Dict[str, NDArray[Any]]:
-        """The spans under each key."""
+        """The spans under each key, without pieces of discontinuous ones."""
         found = self._unpack(packed) if packed else []
         if isinstance(found, list):
             # As spaCy wrote them until version 3.4.
             found = {content: [self._unpack(content)["name"]] for content in found}
         groups = {}
         for content, keys in found.items():
-            spans = b"".join(self._unpack(content)["spans"])
-            groups.update(dict.fromkeys(keys, numpy.frombuffer(spans, SPAN)))
+            unpacked = self._unpack(content)
+            spans = numpy.frombuffer(b"".join(unpacked["spans"]), SPAN)
+            pieces = piece_positions(unpacked.get("attrs") or {})
+            if pieces:
+                spans = numpy.delete(spans, list(pieces))
+            groups.update(dict.fromkeys(keys, spans))
         return groups
 
     def _unpack(self, content: bytes) -> Any:

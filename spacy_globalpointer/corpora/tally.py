@@ -26,12 +26,14 @@ OUTCOMES: Dict[str, str] = {
     "of a rejected or skipped document": "dropped",
     "of another annotator of the same text": "dropped",
     "of a kind that is no span": "dropped",
+    "relation of concepts, put on their nearest mentions": "changed",
     "longer than a window": "kept",
     "continues nothing, read as a beginning": "changed",
     "end taken as inclusive": "kept",
     "crosses another": "kept",
     "same offsets as another": "kept",
     "document without annotation": "kept",
+    "token of unknown entity status": "changed",
     "file without documents": "kept",
 }
 # These are many and no loss: they are counted, not listed.
@@ -41,6 +43,8 @@ UNLISTED = {
     "same offsets as another",
     "continues nothing, read as a beginning",
     "of a kind that is no span",
+    "token of unknown entity status",
+    "relation of concepts, put on their nearest mentions",
 }
 
 

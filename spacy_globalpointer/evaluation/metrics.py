@@ -6,6 +6,8 @@ from spacy.scorer import Scorer
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
+from ..span_groups import contiguous_spans
+
 PRF = Dict[str, float]
 
 
@@ -59,7 +61,7 @@ def _score(
     scores = Scorer.score_spans(
         examples,
         "spans",
-        getter=lambda doc, _: select(doc.spans.get(key, [])),
+        getter=lambda doc, _: select(contiguous_spans(doc.spans.get(key))),
         has_annotation=lambda doc: key in doc.spans,
         allow_overlap=True,
     )
@@ -92,6 +94,6 @@ def _by_depth(spans: Iterable[Span], *, inner: bool) -> List[Span]:
 def _count(key: str, docs: Iterable[Doc]) -> Dict[str, int]:
     counts: Dict[str, int] = {}
     for doc in docs:
-        for span in doc.spans.get(key, []):
+        for span in contiguous_spans(doc.spans.get(key)):
             counts[span.label_] = counts.get(span.label_, 0) + 1
     return counts

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from spacy.tokens import Doc, Span
 
 from ..decoding import Ints, Mask
+from ..span_groups import contiguous_spans
 
 GetSpansT = Callable[[Doc], Optional[Iterable[Span]]]
 
@@ -146,7 +147,13 @@ def read_table(pairs: Iterable[Tuple[Doc, Doc]], get_spans: GetSpansT) -> SpanTa
 
 def spans_under(spans_key: str) -> GetSpansT:
     """Getter of doc.spans[spans_key], None where there is no such group."""
-    return lambda doc: doc.spans.get(spans_key)
+
+    def get_spans(doc: Doc) -> Optional[Iterable[Span]]:
+        return (
+            contiguous_spans(doc.spans[spans_key]) if spans_key in doc.spans else None
+        )
+
+    return get_spans
 
 
 def entities(doc: Doc) -> Optional[Iterable[Span]]:

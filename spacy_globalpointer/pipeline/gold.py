@@ -11,6 +11,7 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 
 from ..lattice import GoldSpans
+from ..span_groups import contiguous_spans
 
 SOURCES = ("spans", "ents")
 # How many dropped spans of each kind are shown.
@@ -89,7 +90,7 @@ class GoldReader:
             return None
         if self.source == "ents":
             return list(reference.ents)
-        return list(reference.spans[self.spans_key])
+        return contiguous_spans(reference.spans[self.spans_key])
 
     def read(self, example: Example, dropped: DroppedGold) -> AlignedGold:
         """Align the gold spans of an example with its predicted document. What

@@ -1,0 +1,284 @@
+"""Relations and discontinuous mentions: the spans that they link are those of the
+source, whatever becomes of the positions."""
+
+import json
+from collections import Counter
+
+import pytest
+from corpus_files import KEY, builder, read, write
+from hypothesis import given
+from hypothesis import strategies as st
+from spacy.tokens import DocBin
+from spacy.vocab import Vocab
+from util import few_examples
+
+from spacy_globalpointer.corpora import (
+    Conversion,
+    CorpusError,
+    Cutter,
+    Mention,
+    Options,
+    Record,
+    Tally,
+)
+from spacy_globalpointer.corpora.table import SpanTable
+from spacy_globalpointer.pipeline.gold import GoldReader
+
+NO_SPAN = "of a kind that is no span"
+WORDS = [*"abcdefgh"]
+
+
+def entity(span, offset=0):
+    return span.start + offset, span.end + offset, span.label_
+
+
+def contents(doc, key=KEY, offset=0):
+    """Entities, relations and discontinuous entities of a document by their tokens,
+    without positions."""
+    group = doc.spans[key]
+    spans = [entity(span, offset) for span in group]
+    fragments = group.attrs.get("fragments", [])
+    pieces = {place for places in fragments for place in places}
+    return (
+        {span for i, span in enumerate(spans) if i not in pieces},
+        {
+            (spans[h], spans[t], label)
+            for h, t, label in group.attrs.get("relations", [])
+        },
+        {tuple(sorted(spans[i] for i in places)) for places in fragments},
+    )
+
+
+@st.composite
+def records(draw):
+    """Mentions of tokens, some of them empty or without a label, some in pieces, and
+    relations between them."""
+    place = st.integers(0, len(WORDS))
+    label = st.sampled_from(["A", "B", ""])
+    mentions = []
+    for bounds, name in draw(st.lists(st.tuples(st.tuples(place, place), label))):
+        mentions.append(Mention(*sorted(bounds), name))
+    cuts = st.lists(place, min_size=4, max_size=4, unique=True).map(sorted)
+    for a, b, c, d in draw(st.lists(cuts, max_size=3)):
+        mentions.append(Mention(a, d, "A", fragments=[(a, b), (c, d)]))
+    order = draw(st.permutations(range(len(mentions))))
+    mentions = [mentions[i] for i in order]
+    number = st.integers(0, max(len(mentions) - 1, 0))
+    relation = st.tuples(number, number, st.sampled_from("xy"))
+    relations = draw(st.lists(relation)) if mentions else []
+    return Record("a", 1, mentions, tokens=WORDS, relations=relations)
+
+
+def expected(record):
+    """What a document of a record holds: (entities, relations, discontinuous)."""
+    names = {}
+    pieces = set()
+    for i, mention in enumerate(record.mentions):
+        if mention.fragments:
+            pieces.add(tuple((start, end, "A") for start, end in mention.fragments))
+        elif mention.start < mention.end and mention.label:
+            names[i] = mention.start, mention.end, mention.label
+    relations = {
+        (names[head], names[tail], label)
+        for head, tail, label in record.relations
+        if head in names and tail in names
+    }
+    return {*names.values()}, relations, pieces
+
+
+@few_examples
+@given(records())
+def test_positions_are_those_of_the_same_spans(record):
+    tally = Tally()
+    doc = builder(tally, fragments="keep")(record)
+    assert contents(doc) == expected(record)
+    relations = doc.spans[KEY].attrs["relations"]
+    assert tally.counts[NO_SPAN] == len(record.relations) - len(relations)
+    entities, _, pieces = expected(record)
+    dropped = tally.counts["empty"] + tally.counts["without a label"]
+    n_kept = len(record.mentions) - dropped - tally.counts["duplicate"]
+    assert len(entities) + len(pieces) == n_kept
+    # Pieces are no entities for the component that learns spans.
+    assert {entity(s) for s in GoldReader("spans", KEY).spans(doc)} == entities
+    table = SpanTable.of([doc], KEY)
+    bounds = zip(table.starts, table.ends, (table.labels[i] for i in table.ids))
+    assert {*bounds} == entities
+
+
+@few_examples
+@given(records(), st.integers(1, 4))
+def test_positions_survive_cutting(record, size):
+    doc = builder(fragments="keep")(record)
+    entities, relations, discontinuous = contents(doc)
+    found = set(), set(), set()
+    starts = []
+    offset = 0
+    for piece in Cutter(sentences=False, max_tokens=size).pieces(doc):
+        for every, inside in zip(found, contents(piece, offset=offset)):
+            every |= inside
+        starts.append(offset)
+        offset += len(piece)
+    assert found[0] == entities
+    assert found[2] == discontinuous
+
+    def window(span):
+        return sum(start <= span[0] for start in starts)
+
+    together = {r for r in relations if window(r[0]) == window(r[1])}
+    assert found[1] == together
+
+
+def test_relations_across_a_cut_are_counted(tmp_path):
+    row = {
+        "tokens": ["Ann", "left", ".", "Bo", "saw", "Cy"],
+        "spans": [[0, 1, "PER"], [3, 4, "PER"], [5, 6, "PER"]],
+        "relations": [[0, 1, "knows"], [2, 1, "knows"]],
+    }
+    path = write(tmp_path / "a.jsonl", json.dumps(row))
+    options = Options(sentences=True)
+    converted = Conversion(path, tmp_path / "a.spacy", options).run()
+    assert converted.tally.counts == {NO_SPAN: 1}
+    docs = list(DocBin().from_disk(tmp_path / "a.spacy").get_docs(Vocab()))
+    assert [doc.spans["sc"].attrs["relations"] for doc in docs] == [
+        [],
+        [[1, 0, "knows"]],
+    ]
+
+
+@pytest.mark.parametrize("fragments", ["drop", "cover", "parts"])
+def test_relations_of_discontinuous_mentions(fragments):
+    mentions = [
+        Mention(0, 4, "A", fragments=[(0, 1), (3, 4)]),
+        Mention(5, 6, "B"),
+        Mention(5, 6, "B"),
+    ]
+    relations = [(0, 1, "x"), (1, 2, "x")]
+    tally = Tally()
+    doc = builder(tally, fragments=fragments)(
+        Record("a", 1, mentions, tokens=WORDS, relations=relations)
+    )
+    cover, other = (0, 4, "A"), (5, 6, "B")
+    kept = {(other, other, "x")} | (
+        {(cover, other, "x")} if fragments == "cover" else set()
+    )
+    assert contents(doc)[1] == kept
+    assert tally.counts[NO_SPAN] == 2 - len(kept)
+
+
+def test_the_own_format_has_both(tmp_path):
+    row = {
+        "tokens": ["left", "and", "right", "leg", "hurt"],
+        "spans": [[2, 4, "PART"], [4, 5, "SIGN"]],
+        "relations": [[1, 0, "in"]],
+        "fragments": [[[[0, 1], [3, 4]], "PART"]],
+    }
+    path = write(tmp_path / "a.jsonl", json.dumps(row))
+    (doc,) = read(path, fragments="keep")
+    leg, sign = (2, 4, "PART"), (4, 5, "SIGN")
+    pieces = ((0, 1, "PART"), (3, 4, "PART"))
+    assert contents(doc) == ({leg, sign}, {(sign, leg, "in")}, {pieces})
+    tally = Tally()
+    (doc,) = read(path, tally)
+    assert contents(doc) == ({leg, sign}, {(sign, leg, "in")}, set())
+    assert tally.counts == {"discontinuous": 1}
+
+
+@pytest.mark.parametrize(
+    "key, value, message",
+    [
+        ("relations", [[0, 2, "x"]], "positions of 1 spans"),
+        ("relations", [[0, 0]], "a relation must be"),
+        ("relations", {}, "'relations' must be a list"),
+        ("fragments", [[[[0, 1], [1, 9]], "x"]], "'fragments' must be"),
+        ("fragments", [[0, 1, "x"]], "'fragments' must be"),
+    ],
+)
+def test_what_is_no_relation_is_an_error(tmp_path, key, value, message):
+    row = {"tokens": ["a", "b"], "spans": [[0, 1, "X"]], key: value}
+    path = write(tmp_path / "a.jsonl", json.dumps(row))
+    with pytest.raises(CorpusError, match=f"line 1: .*{message}"):
+        read(path)
+
+
+SPERT = """[{"tokens": ["Ann", "of", "York"], "entities": [
+ {"type": "Loc", "start": 2, "end": 3}, {"type": "Peop", "start": 0, "end": 1}],
+ "relations": [{"type": "Live_In", "head": 1, "tail": 0}], "orig_id": 1}]"""
+DYGIE = """{"doc_key": "a", "sentences": [["."], ["Ann", "of", "York"]],
+"ner": [[], [[3, 3, "Loc"], [1, 1, "Peop"]]],
+"relations": [[], [[1, 1, 3, 3, "Live_In", 0.9], [1, 2, 3, 3, "Other"]]]}"""
+PUBTATOR = """1|t|Ann of York
+1|a|York
+1\t0\t3\tAnn\tPeop\tD1|D9
+1\t7\t11\tYork\tLoc\tD2
+1\t12\t16\tYork\tLoc\tD2
+1\tLive_In\tD9\tD2\tNovel
+1\tLive_In\tD1\tD3
+"""
+RELATION = (("Ann", "Peop"), ("York", "Loc"), "Live_In")
+
+
+@pytest.mark.parametrize(
+    "content, format, counts",
+    [
+        (SPERT, "spert", {}),
+        (DYGIE.replace("\n", ""), "dygie", {NO_SPAN: 1}),
+        (
+            PUBTATOR,
+            "pubtator",
+            {NO_SPAN: 1, "relation of concepts, put on their nearest mentions": 1},
+        ),
+    ],
+)
+def test_relations_of_formats(tmp_path, content, format, counts):
+    tally = Tally()
+    path = write(tmp_path / "a.txt", content)
+    (doc,) = read(path, tally, format=format, lang="en")
+    group = doc.spans[KEY]
+    names = [(span.text, span.label_) for span in group]
+    ((head, tail, label),) = group.attrs["relations"]
+    assert (names[head], names[tail], label) == RELATION
+    assert group[tail].start < 4
+    assert tally.counts == Counter(counts)
+
+
+def test_relations_of_brat(tmp_path):
+    write(tmp_path / "a.txt", "left and right leg of Ann")
+    annotation = """R1\tOf Arg1:T2 Arg2:T3
+T1\tPart 0 4;15 18\tleft leg
+T2\tPart 9 18\tright leg
+T3\tPer 22 25\tAnn
+R2\tOf Arg1:T1 Arg2:T9
+R3\tOf Arg1:T1 Arg2:T3
+E1\tOf:T2
+"""
+    write(tmp_path / "a.ann", annotation)
+    tally = Tally()
+    (doc,) = read(tmp_path / "a.txt", tally, lang="en", fragments="keep")
+    right, ann = (2, 4, "Part"), (5, 6, "Per")
+    left = ((0, 1, "Part"), (3, 4, "Part"))
+    assert contents(doc) == ({right, ann}, {(right, ann, "Of")}, {left})
+    # An event, a relation to nothing, and one of a discontinuous mention.
+    assert tally.counts == {NO_SPAN: 3}
+
+
+def test_the_form_is_read_back_from_spacy_files(tmp_path):
+    row = {
+        "tokens": ["left", "and", "right", "leg", "hurt"],
+        "spans": [[2, 4, "PART"], [4, 5, "SIGN"]],
+        "relations": [[1, 0, "in"]],
+        "fragments": [[[[0, 1], [3, 4]], "PART"]],
+    }
+    path = write(tmp_path / "a.jsonl", json.dumps(row))
+    for source, target in ("a.jsonl", "b.spacy"), ("b.spacy", "c.spacy"):
+        options = Options(fragments="keep", ents=True)
+        run = Conversion(tmp_path / source, tmp_path / target, options).run()
+        assert run.tally.counts == {}
+        assert run.written[""].spans == 3
+        assert run.written[""].not_in_ents == 1
+    docs = [
+        next(DocBin().from_disk(tmp_path / name).get_docs(Vocab()))
+        for name in ("b.spacy", "c.spacy")
+    ]
+    assert contents(docs[0], "sc") == contents(docs[1], "sc")
+    assert [ent.text for ent in docs[0].ents] == ["right leg", "hurt"]
+    assert path.exists()
