@@ -1,6 +1,6 @@
 """From the lattice to spans: thresholds, and the choice among overlapping ones."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any, Optional, Sequence
 
 import numpy
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from .lattice import Lattice
 
 OVERLAPS = ("any", "nested", "flat")
-FLAT = ("best", "greedy")
+FLAT = ("longest", "best", "greedy")
 
 Ints = NDArray[numpy.integer[Any]]
 Floats = NDArray[numpy.floating[Any]]
@@ -61,8 +61,8 @@ def decode(
         None: nothing.
     overlap (str): "any"; "nested", no span may cross another, of two that do the
         one with the higher margin is kept; "flat", disjoint spans.
-    flat (str): Which disjoint spans: "best", those with the highest sum of margins;
-        "greedy", the highest scores first.
+    flat (str): Which disjoint spans: "longest", the outermost; "best", those with the
+        highest sum of margins; "greedy", the highest scores first.
     max_spans (Optional[int]): Most spans of a document that are considered, the
         highest scores first. None: all.
     RETURNS (Spans): The spans kept.
@@ -89,7 +89,13 @@ def resolve(spans: Spans, overlap: str, flat: str = "best") -> Spans:
 
 
 def choose_flat(spans: Spans, flat: str) -> Mask:
-    """The disjoint spans that are kept. *Shape:* (n,). Arguments as for `decode`."""
+    """The disjoint spans that are kept. *Shape:* (n,)
+
+    spans (Spans): The spans.
+    flat (str): As for `decode`.
+    """
+    if flat == "longest":
+        return longest_flat(spans.starts, spans.ends, spans.scores)
     if flat == "greedy":
         return greedy_flat(spans.starts, spans.ends, spans.scores)
     return best_flat(spans.starts, spans.ends, spans.margins)
@@ -112,24 +118,40 @@ def above(
     labels, heads, widths = table[:3].astype("int64")
     values = table[3].view("float32").astype("float64")
     doc_ends = numpy.cumsum(lattice.layout.lengths)
-    finite = numpy.clip(thresholds, -LARGEST_SCORE, LARGEST_SCORE)
-    spans = Spans(
+    lows = numpy.asarray(thresholds, dtype="float64")[labels]
+    if temperatures is not None:
+        divisors = numpy.asarray(temperatures)[labels]
+        values, lows = values / divisors, lows / divisors
+    return Spans(
         docs=numpy.searchsorted(doc_ends, heads, side="right"),
         starts=heads,
         ends=heads + widths + 1,
         labels=labels,
         scores=values,
-        margins=numpy.maximum(values - finite[labels], 0.0),
+        margins=margins_over(values, lows),
     )
-    if temperatures is None:
-        return spans
-    divisors = numpy.asarray(temperatures)[labels]
-    scores, margins = spans.scores / divisors, spans.margins / divisors
-    return replace(spans, scores=scores, margins=margins)
 
 
-# A threshold of probability 0 is a logit of -inf; margins are taken from here.
-LARGEST_SCORE = 100.0
+def margins_over(scores: Floats, thresholds: Floats) -> Floats:
+    """What spans weigh: their scores minus the thresholds that they reach.
+
+    Over a threshold of probability 0 or 1, which is infinitely far away, a span weighs
+    -log(1 - p), p its probability: about its log odds if it is likely, and next to
+    nothing if it is not.
+
+    scores, thresholds (Floats): Log odds. *Shape:* (n,)
+    RETURNS (Floats): None below 0, all finite. *Shape:* (n,)
+    """
+    # A probability that is rounded to 1 has infinite log odds.
+    scores = numpy.clip(scores, -LARGEST_SCORE, LARGEST_SCORE)
+    finite = numpy.isfinite(thresholds)
+    lows = numpy.where(finite, thresholds, 0.0)
+    over = numpy.where(finite, scores - lows, numpy.logaddexp(0.0, scores))
+    return numpy.maximum(over, 0.0)
+
+
+# Log odds beyond this weigh no more.
+LARGEST_SCORE = 1e12
 
 
 def _best_of_each_doc(spans: Spans, max_spans: Optional[int]) -> Mask:
@@ -181,6 +203,39 @@ def best_flat(starts: Ints, ends: Ints, weights: Floats) -> Mask:
     return kept
 
 
+def longest_flat(starts: Ints, ends: Ints, scores: Floats) -> Mask:
+    """Disjoint spans, the outermost first: of the spans that no other one holds, the
+    one with the highest score is kept, what overlaps it is dropped, and so on with the
+    spans that are left. Of equal scores the longest is kept, then the first, as
+    `spacy.util.filter_spans` does; where no spans cross, the outermost are kept.
+
+    starts, ends (Ints): *Shape:* (n,)
+    scores (Floats): *Shape:* (n,)
+    RETURNS (Mask): The spans chosen. *Shape:* (n,)
+    """
+    kept = numpy.zeros(len(starts), dtype=bool)
+    # The rank of each span among those that may be kept next.
+    rank = numpy.empty(len(starts), dtype="int64")
+    rank[numpy.lexsort((starts, starts - ends, -scores))] = numpy.arange(len(starts))
+    rest = numpy.argsort(starts, kind="stable")
+    while len(rest):
+        # Spans that are joined by others that overlap both are a group. In each
+        # group one span can be kept at a time.
+        reach = numpy.maximum.accumulate(ends[rest])
+        borders = numpy.append(True, starts[rest][1:] >= reach[:-1])
+        groups = numpy.cumsum(borders) - 1
+        may = ~inner(starts[rest], ends[rest])
+        outer, of_outer = rest[may], groups[may]
+        order = numpy.lexsort((rank[outer], of_outer))
+        _, first = numpy.unique(of_outer[order], return_index=True)
+        chosen = outer[order][first]
+        kept[chosen] = True
+        before = ends[rest] <= starts[chosen][groups]
+        behind = starts[rest] >= ends[chosen][groups]
+        rest = rest[before | behind]
+    return kept
+
+
 def greedy_flat(starts: Ints, ends: Ints, weights: Floats) -> Mask:
     """Disjoint spans, the highest weights first, each kept unless it overlaps one
     kept before; of equal weights, the first.
@@ -197,6 +252,25 @@ def greedy_flat(starts: Ints, ends: Ints, weights: Floats) -> Mask:
         if not taken[start:end].any():
             taken[start:end] = kept[i] = True
     return kept
+
+
+def inner(starts: Ints, ends: Ints) -> Mask:
+    """Spans that stand inside another span. Of those with the same start and end
+    none is inside the others.
+
+    starts, ends (Ints): *Shape:* (n,)
+    RETURNS (Mask): *Shape:* (n,)
+    """
+    order = numpy.lexsort((-ends, starts))
+    sorted_starts, sorted_ends = starts[order], ends[order]
+    # How far the spans reach that begin before, or with it and are longer.
+    is_new = numpy.ones(len(starts), dtype=bool)
+    is_new[1:] = (numpy.diff(sorted_starts) != 0) | (numpy.diff(sorted_ends) != 0)
+    before = numpy.flatnonzero(is_new)[numpy.cumsum(is_new) - 1] - 1
+    reach = numpy.append(numpy.maximum.accumulate(sorted_ends), -1)[before]
+    found = numpy.empty(len(starts), dtype=bool)
+    found[order] = sorted_ends <= reach
+    return found
 
 
 def _overlapping(starts: Ints, ends: Ints) -> Mask:

@@ -9,6 +9,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from spacy.tokens import Doc, Span
+from spacy.util import filter_spans
+from spacy.vocab import Vocab
 from util import candidates, few_examples, lattice_width
 
 from spacy_globalpointer.decoding import (
@@ -17,6 +20,9 @@ from spacy_globalpointer.decoding import (
     best_nested,
     decode,
     greedy_flat,
+    inner,
+    longest_flat,
+    margins_over,
     overlap_of,
     resolve,
 )
@@ -64,6 +70,33 @@ def highest_first(spans, weights):
         if not any(overlap(spans[i], spans[j]) for j in chosen):
             chosen.append(i)
     return sorted(chosen)
+
+
+def holds(a, b):
+    """Whether a span stands around another."""
+    return a[0] <= b[0] and b[1] <= a[1] and a != b
+
+
+def outermost_first(spans, scores):
+    """Of the spans that no other holds the one with the highest score, then the same
+    with those that do not overlap it."""
+    chosen, rest = [], [*range(len(spans))]
+    while rest:
+        outer = [i for i in rest if not any(holds(spans[j], spans[i]) for j in rest)]
+        best = min(
+            outer,
+            key=lambda i: (-scores[i], spans[i][0] - spans[i][1], spans[i][0], i),
+        )
+        chosen.append(best)
+        rest = [i for i in rest if not overlap(spans[i], spans[best])]
+    return sorted(chosen)
+
+
+def filtered(spans):
+    """What spaCy keeps, by number."""
+    doc = Doc(Vocab(), words=["x"] * 20)
+    numbered = [Span(doc, *span, span_id=i + 1) for i, span in enumerate(spans)]
+    return sorted(span.id - 1 for span in filter_spans(numbered))
 
 
 def choose(function, spans, weights):
@@ -117,6 +150,82 @@ def test_greedy_choice_takes_the_highest_weights_first(data):
         # Log odds may be below 0.
         weights = [weight - 2 for weight in weights]
         assert choose(greedy_flat, spans, weights) == highest_first(spans, weights)
+
+
+@few_examples
+@given(st.data())
+def test_longest_choice_takes_the_outermost_first(data):
+    for _ in range(5):
+        spans, scores = data.draw(weighted_spans(any_weights))
+        scores = [score - 2 for score in scores]
+        chosen = choose(longest_flat, spans, scores)
+        assert chosen == outermost_first(spans, scores)
+        # Of two spans that cross the higher score decides, nothing else.
+        for i, j in combinations(range(len(spans)), 2):
+            if cross(spans[i], spans[j]) and scores[i] != scores[j]:
+                pair = [scores[i], scores[j]]
+                (kept,) = choose(longest_flat, [spans[i], spans[j]], pair)
+                assert pair[kept] == max(pair)
+
+
+@few_examples
+@given(st.data())
+def test_longest_choice_is_that_of_spacy(data):
+    """If scores are equal, and whatever they are if nothing crosses."""
+    for _ in range(5):
+        spans, scores = data.draw(weighted_spans(any_weights))
+        assert choose(longest_flat, spans, [1.5] * len(spans)) == filtered(spans)
+        places = [*dict.fromkeys(spans)]
+        kept = choose(best_nested, places, scores[: len(places)])
+        nested = [places[i] for i in kept]
+        weights = [scores[i] for i in kept]
+        assert choose(longest_flat, nested, weights) == filtered(nested)
+
+
+def test_longest_choice_on_many_spans():
+    rng = numpy.random.default_rng(0)
+    starts = rng.integers(0, 90, 300)
+    spans = list(zip(starts.tolist(), (starts + rng.integers(1, 9, 300)).tolist()))
+    scores = rng.integers(0, 40, 300).tolist()
+    assert choose(longest_flat, spans, scores) == outermost_first(spans, scores)
+
+
+@few_examples
+@given(st.data())
+def test_inner_spans_stand_in_another(data):
+    for _ in range(5):
+        spans, _ = data.draw(weighted_spans(any_weights))
+        starts, ends = numpy.array(spans, dtype="int64").reshape(-1, 2).T
+        expected = [any(holds(other, span) for other in spans) for span in spans]
+        assert inner(starts, ends).tolist() == expected
+
+
+@pytest.mark.parametrize("threshold", [-INF, INF])
+def test_margins_over_no_threshold_rank_and_weigh_as_probabilities(threshold):
+    p = numpy.array([1e-30, 0.047, 0.5, 0.993, 1 - 1e-15])
+    scores = numpy.append(numpy.log(p) - numpy.log1p(-p), [-INF, INF])
+    margins = margins_over(scores, numpy.full(7, threshold))
+    assert margins[:5] == pytest.approx(-numpy.log1p(-p))
+    assert numpy.isfinite(margins).all() and (margins >= 0).all()
+    assert margins[5] < margins[0] < margins[4] < margins[6]
+    # One sure span outweighs its three unlikely words.
+    assert margins[3] > 3 * margins[1]
+    finite = margins_over(scores[1:4], numpy.array([-3.5, 0.0, 1.0]))
+    assert finite == pytest.approx(scores[1:4] - [-3.5, 0.0, 1.0])
+
+
+@pytest.mark.parametrize("flat", ["longest", "best", "greedy"])
+@pytest.mark.parametrize("thresholds", [[-INF, -INF], [-INF, 0.0], [0.0, -INF]])
+def test_a_sure_span_is_kept_over_its_unlikely_words(flat, thresholds):
+    layout = Layout([3])
+    scores = torch.full((2, 3, 3), math.log(0.047 / 0.953))
+    scores[0, 0, 2] = math.log(0.993 / 0.007)
+    lattice = Lattice(torch.where(layout.valid, scores, -INF), layout)
+    for temperatures in (None, [1.0, 2.0]):
+        spans = decode(
+            lattice, thresholds, temperatures=temperatures, overlap="flat", flat=flat
+        )
+        assert [row[1:4] for row in rows_of(spans)] == [(0, 3, 0)]
 
 
 @few_examples

@@ -8,7 +8,7 @@ import numpy
 from numpy.typing import NDArray
 from spacy.tokens import Doc, Span
 
-from ..decoding import Ints, Mask
+from ..decoding import Ints, Mask, inner
 from ..span_groups import contiguous_spans
 
 GetSpansT = Callable[[Doc], Optional[Iterable[Span]]]
@@ -220,20 +220,6 @@ def number_rows(*tables: Tuple[Ints, ...]) -> List[Ints]:
 def is_inner(mentions: Mentions) -> Mask:
     """Spans that stand inside another span of their document. Of two labels on the
     same tokens neither is inside the other. *Shape:* (n,)"""
-    inner = numpy.zeros(len(mentions), dtype=bool)
-    if not len(mentions):
-        return inner
     # On one line of characters, documents apart.
-    room = int(mentions.ends.max()) + 1
-    starts = mentions.starts + mentions.docs * room
-    ends = mentions.ends + mentions.docs * room
-    places = numpy.stack((starts, -ends), axis=1)
-    (_, last), of = _unique_rows(places)
-    # How far the spans reach that begin before, or with it and are longer.
-    reach = numpy.maximum.accumulate(numpy.concatenate(([-1], -last)))[:-1]
-    return numpy.asarray((-last <= reach)[of])
-
-
-def _unique_rows(rows: Ints) -> Tuple[Ints, Ints]:
-    unique, inverse = numpy.unique(rows, axis=0, return_inverse=True)
-    return unique.T, inverse.ravel()
+    offsets = mentions.docs * (int(mentions.ends.max(initial=0)) + 1)
+    return inner(mentions.starts + offsets, mentions.ends + offsets)

@@ -6,7 +6,7 @@ from typing import Any, Optional, Tuple
 import numpy
 from numpy.typing import NDArray
 
-from ..decoding import Spans, resolve
+from ..decoding import Ints, Spans, margins_over, resolve
 
 Floats = NDArray[numpy.floating[Any]]
 Mask = NDArray[numpy.bool_]
@@ -53,7 +53,7 @@ class Candidates:
     right (NDArray): Whether each is a gold span. *Shape:* (n,)
     n_gold (NDArray): Gold spans of each label, found or not. *Shape:* (n_labels,)
     overlap (str): The strictest setting of `overlap` that the gold spans obey.
-    flat (str): The component's setting.
+    flat (str): Which disjoint spans the component keeps in doc.spans.
     """
 
     spans: Spans
@@ -74,21 +74,28 @@ class Candidates:
         floor = min(self.floor, float(scores.min(initial=0.0)))
         return replace(self, spans=spans, floor=floor)
 
-    def count(self, thresholds: Floats, overlap: str) -> Tuple[int, int, int]:
-        """What would be predicted with other thresholds.
+    def kept(self, thresholds: Floats, overlap: str) -> Ints:
+        """The candidates that would be predicted with other thresholds.
 
         thresholds (NDArray): Lowest score (logit) of each label.
             *Shape:* (n_labels,)
         overlap (str): The component's setting.
-        RETURNS (Tuple[int, int, int]): Right spans, predicted spans, gold spans.
+        RETURNS (Ints): Their places.
         """
         lowest = thresholds[self.spans.labels]
         places = numpy.flatnonzero(self.spans.scores >= lowest)
-        margins = (self.spans.scores - lowest)[places]
+        margins = margins_over(self.spans.scores, lowest)[places]
         # `docs` carries the places: nothing else is told of a span in `resolve`.
         kept = replace(self.spans[places], docs=places, margins=margins)
-        predicted = resolve(kept, overlap, self.flat).docs
-        return int(self.right[predicted].sum()), len(predicted), int(self.n_gold.sum())
+        return resolve(kept, overlap, self.flat).docs
+
+    def count(self, thresholds: Floats, overlap: str) -> Tuple[int, int, int]:
+        """How right what would be predicted is. Arguments as for `kept`.
+
+        RETURNS (Tuple[int, int, int]): Right spans, predicted spans, gold spans.
+        """
+        kept = self.kept(thresholds, overlap)
+        return int(self.right[kept].sum()), len(kept), int(self.n_gold.sum())
 
 
 def choose_thresholds(

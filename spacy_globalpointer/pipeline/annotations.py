@@ -52,14 +52,14 @@ def write_ents(
     overwrite: bool,
     flat: str,
 ) -> None:
-    """Write the best spans that do not overlap to doc.ents.
+    """Write spans that do not overlap to doc.ents.
 
     docs (Sequence[Doc]): The documents of a batch.
     spans (Spans): Their spans.
     written (List[List[Span]]): The same, from `write_spans`.
     overwrite (bool): Whether to replace the entities that are there, or to keep
         them, and tokens blocked from being in one, and fill around them.
-    flat (str): Which spans are the best, as for `decode`.
+    flat (str): Which spans, as for `decode`.
     """
     if overwrite:
         free = numpy.ones(len(spans), dtype=bool)

@@ -5,7 +5,7 @@ from typing import Dict, Sequence, Tuple
 import numpy
 from spacy.training import Example
 
-from ..decoding import best_flat
+from ..decoding import longest_flat
 from ..tagging import GoldTags, TagScheme
 from .gold import AlignedGold, DroppedGold, GoldReader, Ints
 
@@ -17,7 +17,7 @@ def flat_gold(
     dropped: DroppedGold,
 ) -> Tuple[Ints, Ints, Ints]:
     """The gold spans of a batch that a sequence of tags has room for: of those that
-    overlap, the ones that cover most.
+    overlap, the outermost, as `spacy.util.filter_spans` has them.
 
     golds (Sequence[AlignedGold]): The gold spans of each example.
     offsets (Sequence[int]): The first token of each example in the batch.
@@ -37,8 +37,7 @@ def flat_gold(
     table = numpy.array(rows, dtype=numpy.int64).reshape(-1, 3)
     table, first = numpy.unique(table, axis=0, return_index=True)
     starts, ends, labels = table.T
-    # With squares, one span outweighs all those that it is made of.
-    kept = best_flat(starts, ends, (ends - starts) ** 2.0)
+    kept = longest_flat(starts, ends, numpy.zeros(len(starts)))
     for i in first[~kept].tolist():
         dropped.add("overlaps another gold span", spans[i])
     return starts[kept], ends[kept], labels[kept]

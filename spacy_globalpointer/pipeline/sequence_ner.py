@@ -23,7 +23,7 @@ from .annotations import write_ents, write_spans
 from .component import Recognizer
 from .gold import AlignedGold, DroppedGold
 from .gold_tags import batch_tags, flat_gold
-from .settings import check_settings
+from .settings import FLAT_ENTS, check_settings
 from .span_recognizer import DEFAULT_SCORE_WEIGHTS, DEFAULT_SPANS_KEY
 from .span_recognizer import DEFAULTS as SPAN_DEFAULTS
 
@@ -200,7 +200,7 @@ class SequenceRecognizer(Recognizer):
         )
         if self.cfg["set_ents"]:
             overwrite = self.cfg["overwrite_ents"]
-            write_ents(docs, spans, written, overwrite=overwrite, flat="best")
+            write_ents(docs, spans, written, overwrite=overwrite, flat=FLAT_ENTS)
 
     @one_thread()
     def get_loss(

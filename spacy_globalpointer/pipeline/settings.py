@@ -10,6 +10,10 @@ from ..errors import Errors
 from ..tagging import SCHEMES
 from .gold import SOURCES
 
+# What "auto" is as value of `flat`: for doc.spans if `overlap` is "flat", and for
+# doc.ents.
+FLAT_SPANS, FLAT_ENTS = "best", "longest"
+
 Check = Tuple[str, Callable[[Any], bool]]
 
 
@@ -45,7 +49,7 @@ CHECKS: Dict[str, Check] = {
     "max_spans": ("1 or more", _is_count),
     "loss_weight": ("0 or more", lambda value: _is_number(value, 0)),
     "overlap": (f"one of {OVERLAPS}", lambda value: value in OVERLAPS),
-    "flat": (f"one of {FLAT}", lambda value: value in FLAT),
+    "flat": (f"one of {('auto', *FLAT)}", lambda value: value in ("auto", *FLAT)),
     "gold": (f"one of {SOURCES}", lambda value: value in SOURCES),
     "candidates_key": (
         "a key of doc.spans, or null",

@@ -30,7 +30,7 @@ from .gold import (
     count_second_labels,
     usable_cells,
 )
-from .settings import check_labels, check_settings
+from .settings import FLAT_ENTS, FLAT_SPANS, check_labels, check_settings
 
 DEFAULT_SPANS_KEY = "sc"
 # max_length where the setting is null and there is no gold span to measure.
@@ -76,7 +76,7 @@ DEFAULT_SETTINGS = {
     "label_temperatures": {},
     "max_length": None,
     "overlap": "any",
-    "flat": "best",
+    "flat": "auto",
     "max_spans": 1000,
     "loss_weight": 1.0,
     "candidates_key": None,
@@ -160,7 +160,7 @@ class SpanRecognizer(Recognizer):
         label_temperatures: Optional[Dict[str, float]] = None,
         max_length: Optional[int] = None,
         overlap: str = "any",
-        flat: str = "best",
+        flat: str = "auto",
         max_spans: int = 1000,
         loss_weight: float = 1.0,
         candidates_key: Optional[str] = None,
@@ -176,8 +176,8 @@ class SpanRecognizer(Recognizer):
             prediction.
         gold (str): "spans" to learn from doc.spans[spans_key], "ents" to learn
             from doc.ents.
-        set_ents (bool): Whether to write the best spans that do not overlap to
-            doc.ents.
+        set_ents (bool): Whether to write spans that do not overlap to doc.ents, the
+            outermost ones unless `flat` says otherwise.
         overwrite_ents (bool): Whether to replace entities that earlier components
             have set, or to keep them and fill around them.
         threshold (float): Lowest probability that is kept.
@@ -188,9 +188,10 @@ class SpanRecognizer(Recognizer):
             span seen at initialisation.
         overlap (str): What doc.spans may hold: "any", "nested" (no spans that
             cross), or "flat" (no spans that overlap).
-        flat (str): Which spans that do not overlap are the best, for "flat" and for
-            doc.ents: "best", those with the highest sum of margins, or "greedy",
-            the most probable first.
+        flat (str): Which of the spans that overlap are kept, where `overlap` is "flat"
+            and in doc.ents: "longest", the outermost first; "best", those with the
+            highest sum of margins; "greedy", the most probable first; "auto", "best"
+            in doc.spans and "longest" in doc.ents.
         max_spans (int): Most spans kept of a document, the most probable first.
         loss_weight (float): Factor on the loss.
         candidates_key (Optional[str]): Key of doc.spans with the spans that are
@@ -305,8 +306,9 @@ class SpanRecognizer(Recognizer):
             self.temperatures(self.cfg),
         )
         self._warn_of_cut(docs, found)
-        settings = (self.cfg[x] for x in ("overlap", "flat", "max_spans"))
-        spans = choose(found, *settings)
+        spans = choose(
+            found, self.cfg["overlap"], self.flat_of_spans, self.cfg["max_spans"]
+        )
         rank = numpy.argsort(numpy.argsort(self.labels))
         spans = spans[numpy.lexsort((rank[spans.labels], spans.ends, spans.starts))]
         written = write_spans(
@@ -323,8 +325,20 @@ class SpanRecognizer(Recognizer):
                 spans,
                 written,
                 overwrite=self.cfg["overwrite_ents"],
-                flat=self.cfg["flat"],
+                flat=self.flat_of_ents,
             )
+
+    @property
+    def flat_of_spans(self) -> str:
+        """RETURNS (str): Which spans doc.spans keeps if `overlap` is "flat"."""
+        flat: str = self.cfg["flat"]
+        return FLAT_SPANS if flat == "auto" else flat
+
+    @property
+    def flat_of_ents(self) -> str:
+        """RETURNS (str): Which spans doc.ents keeps."""
+        flat: str = self.cfg["flat"]
+        return FLAT_ENTS if flat == "auto" else flat
 
     def _warn_of_cut(self, docs: Sequence[Doc], found: Spans) -> None:
         """Warn once if a document loses spans to `max_spans`. One with more spans than

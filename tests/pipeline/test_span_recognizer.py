@@ -37,6 +37,7 @@ from pipelines import (
 from spacy.cli.train import train as spacy_train
 from spacy.tokens import Doc, DocBin
 from spacy.training import Example
+from spacy.util import filter_spans
 from thinc.api import Adam
 
 WORDS = ["the", "bank", "of", "New", "England", "Boston", "19", "Ä", "银行", "🙂", "."]
@@ -211,7 +212,8 @@ def test_ents_are_the_best_flat_choice_of_all(steps, text):
         # Low enough for a good many spans, few enough to try all subsets.
         threshold = sorted(p.values())[-min(len(p), 12)] - 1e-4
         label_thresholds = {label: threshold + step for label, step in steps.items()}
-        with changed(nlp, threshold=threshold, label_thresholds=label_thresholds):
+        settings = {"threshold": threshold, "label_thresholds": label_thresholds}
+        with changed(nlp, flat="best", **settings):
             doc = nlp(text)
         assert found(doc)
         margins = {
@@ -222,6 +224,45 @@ def test_ents_are_the_best_flat_choice_of_all(steps, text):
         assert not any(overlap(a, b) for a, b in pairwise(chosen))
         total = sum(margins[span] for span in chosen)
         assert total == pytest.approx(best_total(margins), abs=1e-5)
+
+
+def test_ents_are_the_outermost_spans(trained):
+    """Whatever weighs more: the spans inside them have the higher sum."""
+    for text, gold in NESTED:
+        doc = trained(text)
+        assert set(found(doc)) == set(gold)
+        outermost = [(ent.start, ent.end) for ent in filter_spans(doc.spans[KEY])]
+        assert [ent[:2] for ent in ents(doc)] == outermost
+        with changed(trained, overlap="flat"):
+            assert ents(trained(text)) == found(trained(text)) != ents(doc)
+
+
+def test_thresholds_of_0_and_1_leave_spans_their_weights():
+    """The sure span is kept, not the many parts of it that are next to impossible."""
+    nlp = pipeline()
+    corpus = [
+        example(nlp, "we met Ann of New York", [(2, 3, "PER"), (2, 6, "PER")]),
+        example(nlp, "the University of York in it", [(1, 4, "ORG")]),
+    ]
+    train(nlp, corpus, steps=60)
+    text = corpus[1].text
+    (p,) = all_scores(nlp, [text])
+    sure = (1, 4, "ORG")
+    assert max(p, key=p.get) == sure and p[sure] > 0.9
+    single_words = [p[i, i + 1, label] for i in (1, 2, 3) for label in ("ORG", "PER")]
+    assert max(single_words) < 0.1
+    for flat in ("longest", "best", "greedy"):
+        for threshold, single in [(0.0, None), (0.5, 0.0), (0.0, 0.5), (1.0, 0.0)]:
+            labels = {} if single is None else {"ORG": single}
+            settings = {"threshold": threshold, "label_thresholds": labels}
+            # Longer spans than the sure one are no candidates.
+            settings.update(flat=flat, max_length=3, max_spans=10**6)
+            with changed(nlp, **settings):
+                assert sure in ents(nlp(text))
+                with changed(nlp, overlap="flat"):
+                    assert sure in found(nlp(text))
+        with changed(nlp, threshold=1.0, flat=flat):
+            assert ents(nlp(text)) == []
 
 
 @pytest.mark.parametrize("text", ["", "Boston", "  ", *TEXTS, random_text(60, 3)])
