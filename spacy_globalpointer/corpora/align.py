@@ -13,6 +13,8 @@ from .tally import Tally
 ALIGN = ("strict", "expand", "contract")
 
 Key = Tuple[int, int, str]
+# Some editors and exports begin a text with it.
+MARK = "\ufeff"
 
 
 class CharacterAligner:
@@ -177,3 +179,49 @@ def _from_utf16(text: str, offset: int) -> int:
         return len(units.decode("utf-16-le", "surrogatepass"))
     except UnicodeDecodeError:
         return -1
+
+
+def without_byte_order_mark(record: Record) -> None:
+    """Take the byte order mark off a text. Offsets are moved if they count it: if
+    more surfaces are at their offsets then, or without surfaces more borders of
+    words."""
+    text = record.text
+    if not text or text[0] != MARK:
+        return
+    record.text = text[1:]
+    if record.tokens and record.tokens[0].startswith(MARK):
+        record.tokens[0] = record.tokens[0][1:]
+    if record.unit != "characters":
+        return
+    if record.tokens and not record.tokens[0]:
+        del record.tokens[0]
+    mentions = record.mentions or []
+
+    def fit(shift: int) -> Tuple[int, int]:
+        """How many surfaces, and how many ends at borders of words, there are."""
+        moved = [(m, m.start + 1 - shift, m.end + 1 - shift) for m in mentions]
+        return (
+            sum(
+                _plain(text[start : end + extra].lstrip(MARK)) == _plain(m.surface)
+                for m, start, end in moved
+                if m.surface is not None
+                for extra in (0, 1)
+            ),
+            sum(
+                _at_words(text, start) + _at_words(text, end + record.inclusive)
+                for _, start, end in moved
+            ),
+        )
+
+    if fit(1) < fit(0):
+        return
+    for mention in mentions:
+        mention.start = max(mention.start - 1, 0)
+        mention.end -= 1
+        mention.fragments = [(max(s - 1, 0), e - 1) for s, e in mention.fragments]
+
+
+def _at_words(text: str, place: int) -> bool:
+    """Whether a place is at the border of a word."""
+    inside = text[place - 1 : place].isalnum() and text[place : place + 1].isalnum()
+    return 0 <= place <= len(text) and not inside

@@ -9,7 +9,7 @@ from spacy.util import get_words_and_spaces
 from spacy.vocab import Vocab
 
 from ..span_groups import FRAGMENTS, RELATIONS, select_positions
-from .align import CharacterAligner, Key
+from .align import CharacterAligner, Key, without_byte_order_mark
 from .language import LanguageTools
 from .record import CorpusError, LineError, Mention, Record
 from .source import reason_of
@@ -59,6 +59,7 @@ class Builder:
             raise CorpusError.at(record.path, record.line, reason) from None
 
     def _build(self, record: Record) -> Doc:
+        without_byte_order_mark(record)
         doc, places = self._make(record)
         self.tally.add("of a kind that is no span", record, n=record.others)
         if record.sent_starts is not None and len(doc):

@@ -15,6 +15,16 @@ def is_offset(value: Any) -> TypeGuard[int]:
     return type(value) is int
 
 
+def are_spans(value: Any) -> bool:
+    """Whether a value looks like a list of spans, in whatever layout: objects, or
+    lists that begin with two integers."""
+    return isinstance(value, list) and any(
+        (isinstance(item, dict) and any(map(is_offset, item.values())))
+        or (isinstance(item, list) and len(item) > 2 and all(map(is_offset, item[:2])))
+        for item in value
+    )
+
+
 def an_object(value: Any) -> Any:
     """A JSON object, or an error."""
     if not isinstance(value, dict):

@@ -7,20 +7,35 @@
     [{"id": 1, "text": "Apple Inc.", "label": [{"start": 0, "end": 10,
       "text": "Apple Inc.", "labels": ["ORG"]}], "annotator": 1}]
 
-Of a text that several people annotated the first annotation is taken.
+A task with several texts gives a document for each that has regions. Of a task that
+several people annotated the first annotation is taken.
 """
 
+import re
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
-from .fields import a_list, a_string, an_object, an_offset, strings
+from .fields import a_list, an_object, an_offset, is_offset, is_strings
 from .head import Head
-from .record import Mention, Record
+from .record import LineError, Mention, Record
 from .source import Source
 from .tally import Tally
 
 # "completions" until version 1.0.
 LISTS = ("annotations", "completions")
+REGIONS = ("labels", "hypertextlabels")
+# Of whom and of when a row of JSON-MIN is.
+ABOUT = ("annotator", "annotation_id", "created_at", "updated_at", "lead_time")
+# Where a text is, not the text: `valueType="url"`.
+LONGEST_ADDRESS = 2000
+FILE = r"\S+\.(txt|html?|xml|json|md|csv|tsv|pdf)"
+STORE = r"/data/\S*|(s3|gs|azure-blob)://\S*"
+ADDRESS = re.compile(rf"{FILE}|{STORE}|https?://\S*|\.{{0,2}}/\S*[/.?]\S*", re.I)
+# What is hardly a text, even in a task without regions.
+SURE_ADDRESS = re.compile(rf"\S*[^\s:/]/{FILE}|{STORE}", re.I)
+
+# The regions of each text, under the name of its tag.
+Regions = Dict[str, List[Mention]]
 
 
 def read_label_studio(path: Path, tally: Tally) -> Iterator[Record]:
@@ -30,10 +45,14 @@ def read_label_studio(path: Path, tally: Tally) -> Iterator[Record]:
             row = an_object(row)
             record = Record(path, source.line, None, unit="characters")
             if "data" in row:
-                _full(row, record, tally)
+                texts = _strings_of(an_object(row["data"]))
+                regions = _first_annotation(row, record, tally)
             else:
-                _short(row, record)
-            yield record
+                about = {key: row[key] for key in row if key not in ABOUT}
+                texts, regions = _strings_of(about), _spans_of_short(row)
+            if not texts:
+                raise LineError(f"there is no text in {row!r:.80}")
+            yield from _documents(record, texts, regions)
 
 
 def is_label_studio(head: Head) -> bool:
@@ -50,74 +69,150 @@ def is_label_studio(head: Head) -> bool:
 
 
 def _is_short(row: Dict[str, Any]) -> bool:
-    return isinstance(row.get("text"), str) and (
-        "annotation_id" in row or "annotator" in row or bool(_spans_of_short(row))
+    return "data" not in row and (
+        ("annotation_id" in row and any(isinstance(v, str) for v in row.values()))
+        or ("annotator" in row and isinstance(row.get("text"), str))
+        or any(
+            key in span
+            for value in row.values()
+            for span in _regions_in(value)
+            for key in REGIONS
+        )
     )
 
 
-def _spans_of_short(row: Dict[str, Any]) -> List[Any]:
-    """The spans stand under the name that the label tag has in the project."""
+def _regions_in(value: Any) -> List[Dict[str, Any]]:
+    """The regions of a list under the name of a tag of labels."""
+    if not isinstance(value, list):
+        return []
     return [
         span
-        for value in row.values()
-        if isinstance(value, list)
         for span in value
-        if isinstance(span, dict) and {"start", "end", "labels"} <= span.keys()
+        if isinstance(span, dict)
+        and {"start", "end"} <= span.keys()
+        and ({*REGIONS} & span.keys() or "label" not in span)
     ]
 
 
-def _short(row: Any, record: Record) -> None:
-    record.text = a_string(row, "text")
-    record.mentions = [m for span in _spans_of_short(row) for m in _mentions(span)]
+def _spans_of_short(row: Any) -> Regions:
+    """Regions are listed under the name of their tag of labels: there is no name of
+    a text."""
+    return {
+        key: [mention for region in regions for mention in _mentions(region)]
+        for key, value in row.items()
+        if (regions := _regions_in(value))
+    }
 
 
-def _full(row: Any, record: Record, tally: Tally) -> None:
-    data = an_object(row["data"])
+def _first_annotation(row: Any, record: Record, tally: Tally) -> Optional[Regions]:
+    """The regions of the first annotation that was not cancelled, None if there is
+    none."""
+    chosen: Optional[Regions] = None
     kind = next((key for key in LISTS if key in row), LISTS[0])
-    annotations = [an_object(value) for value in a_list(row, kind)]
-    for annotation in annotations:
-        mentions = _results(annotation, record)
+    for annotation in map(an_object, a_list(row, kind)):
+        regions = _results(annotation, record)
+        n = sum(map(len, regions.values()))
         if annotation.get("was_cancelled"):
-            tally.add("of a rejected or skipped document", record, n=len(mentions))
-        elif record.mentions is None:
-            record.mentions = mentions
+            tally.add("of a rejected or skipped document", record, n=n)
+        elif chosen is None:
+            chosen = regions
         else:
-            reason = "of another annotator of the same text"
-            tally.add(reason, record, n=len(mentions))
-    record.text = _text(data, record.mentions or [])
+            tally.add("of another annotator of the same text", record, n=n)
+    return chosen
 
 
-def _text(data: Any, mentions: List[Mention]) -> str:
-    """The text under whatever name: that in which the most surfaces stand at their
-    offsets, of several the one of most words."""
-    texts = [value for value in data.values() if isinstance(value, str)]
-    if "text" in data or not texts:
-        return a_string(data, "text")
+def _results(annotation: Any, record: Record) -> Regions:
+    regions: Regions = {}
+    for result in map(an_object, a_list(annotation, "result")):
+        value = result.get("value")
+        if result.get("type") in REGIONS and value is not None:
+            name = result.get("to_name")
+            name = name if isinstance(name, str) else ""
+            regions.setdefault(name, []).extend(_mentions(an_object(value)))
+        else:
+            record.others += 1
+    return regions
 
-    def fit(text: str) -> Tuple[int, int]:
-        found = sum(text[m.start : m.end] == m.surface for m in mentions)
-        return found, len(text.split())
+
+def _mentions(value: Any) -> List[Mention]:
+    """A region has one mention a label. One that has lost its labels has a mention
+    without a label, which is counted later."""
+    labels = next((value[key] for key in REGIONS if value.get(key)), None) or [""]
+    if not is_strings(labels):
+        raise LineError(f"'labels' must be a list of strings, not {labels!r:.80}")
+    # Offsets of HTML are paths, with those of the text beside them.
+    places = value.get("globalOffsets")
+    places = value if is_offset(value.get("start")) or not places else places
+    start, end = an_offset(places, "start"), an_offset(places, "end")
+    surface = value.get("text")
+    surface = surface if isinstance(surface, str) and surface else None
+    return [Mention(start, end, label, surface) for label in labels]
+
+
+def _strings_of(data: Dict[str, Any]) -> Dict[str, str]:
+    return {key: value for key, value in data.items() if isinstance(value, str)}
+
+
+def _documents(
+    record: Record, texts: Dict[str, str], regions: Optional[Regions]
+) -> Iterator[Record]:
+    """A record for each text that has regions; without any, one for the main text."""
+    found: Dict[str, List[Mention]] = {}
+    for name, mentions in (regions or {}).items():
+        key = _text_of(name, mentions, texts)
+        found.setdefault(key, []).extend(mentions)
+    if not found:
+        found[_text_of("", [], texts)] = []
+    for i, (key, mentions) in enumerate(found.items()):
+        text = texts[key]
+        _check_text(text, mentions)
+        for mention in mentions:
+            mention.surface = _with_line_breaks(mention.surface, text)
+        yield Record(
+            record.path,
+            record.line,
+            None if regions is None else mentions,
+            text=text,
+            unit="characters",
+            doc=f"{record.path}:{record.line}" if len(found) > 1 else None,
+            others=0 if i else record.others,
+        )
+
+
+def _text_of(name: str, mentions: List[Mention], texts: Dict[str, str]) -> str:
+    """The key of the text to which a tag's regions belong: that in which the most
+    surfaces are at their offsets, then that of the name of the tag, then "text",
+    then the one of most words."""
+
+    def fit(key: str) -> Tuple[int, bool, bool, int]:
+        text = texts[key]
+        found = sum(_is_at_place(mention, text) for mention in mentions)
+        return found, key == name, key == "text", len(text.split())
 
     return max(texts, key=fit)
 
 
-def _results(annotation: Any, record: Record) -> List[Mention]:
-    mentions: List[Mention] = []
-    for result in map(an_object, a_list(annotation, "result")):
-        value = result.get("value")
-        if result.get("type") in ("labels", "hypertextlabels") and value is not None:
-            mentions += _mentions(an_object(value))
-        else:
-            record.others += 1
-    return mentions
+def _is_at_place(mention: Mention, text: str) -> bool:
+    if mention.surface is None:
+        return False
+    surface = _with_line_breaks(mention.surface, text) or ""
+    return text[mention.start : mention.end].split() == surface.split()
 
 
-def _mentions(value: Any) -> List[Mention]:
-    surface = value.get("text")
-    labels = strings(
-        value, "hypertextlabels" if "hypertextlabels" in value else "labels"
-    )
-    start, end = an_offset(value, "start"), an_offset(value, "end")
-    # Line breaks are written as a backslash and an n.
-    surface = surface.replace("\\n", "\n") if isinstance(surface, str) else None
-    return [Mention(start, end, label, surface) for label in labels]
+def _with_line_breaks(surface: Optional[str], text: str) -> Optional[str]:
+    """Line breaks are written as a backslash and an n, which may also be in the text
+    itself."""
+    if surface is None or "\\n" not in surface or "\\n" in text:
+        return surface
+    return surface.replace("\\n", "\n")
+
+
+def _check_text(text: str, mentions: List[Mention]) -> None:
+    """RAISES (LineError): If an export holds only the address of its text."""
+    if len(text) > LONGEST_ADDRESS or any(_is_at_place(m, text) for m in mentions):
+        return
+    if (ADDRESS if mentions else SURE_ADDRESS).fullmatch(text.strip()):
+        raise LineError(
+            f"the text is not in the export, only its address, {text!r:.80}; export "
+            'from a project whose Text tag has no valueType="url"'
+        )

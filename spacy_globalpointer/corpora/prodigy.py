@@ -3,14 +3,26 @@
     {"text": "Apple Inc.", "tokens": [{"text": "Apple", "start": 0, "end": 5}, ...],
      "spans": [{"start": 0, "end": 10, "label": "ORG"}], "answer": "accept"}
 
-Tasks that were rejected or ignored are left out. With tokens, the document has
-those on which was annotated.
+Tasks and spans that were rejected or ignored are left out. With tokens, the document
+has those on which was annotated, unless they are word pieces.
+
+A row of a recipe that asks about one span at a time ("_is_binary") says that this span
+is right or wrong and nothing of the rest. The accepted spans of one text are one
+document, at the end of the file, in which all other tokens are unknown.
 """
 
 from pathlib import Path
-from typing import Any, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional
 
-from .fields import a_list, a_string, an_object, an_offset, count_of
+from .fields import (
+    a_list,
+    a_string,
+    an_object,
+    an_offset,
+    are_spans,
+    count_of,
+    is_offset,
+)
 from .head import Head
 from .record import Mention, Record
 from .source import Source
@@ -19,23 +31,29 @@ from .tally import Tally
 
 def read_prodigy(path: Path, tally: Tally) -> Iterator[Record]:
     """Read a file, line by line. Arguments as for `read_corpus`."""
+    binary: Dict[Any, Record] = {}
     with Source(path, tally.advance) as source:
         for row in source.json_values():
             row = an_object(row)
             record = Record(
                 path,
                 source.line,
-                _mentions(row),
+                None,
                 text=a_string(row, "text"),
-                tokens=_tokens(row),
                 unit="characters",
                 others=count_of(row, "relations"),
             )
-            if row.get("answer", "accept") == "accept":
-                yield record
-            else:
+            record.mentions = _mentions(row, record, tally)
+            record.tokens = _tokens(row, record.text or "")
+            is_accepted = row.get("answer", "accept") == "accept"
+            if not is_accepted:
                 reason = "of a rejected or skipped document"
                 tally.add(reason, record, n=len(record.mentions or ()))
+            if row.get("_is_binary") is True:
+                _add_answer(record, is_accepted, row, binary, tally)
+            elif is_accepted:
+                yield record
+    yield from binary.values()
 
 
 def is_prodigy(head: Head) -> bool:
@@ -46,27 +64,80 @@ def is_prodigy(head: Head) -> bool:
             and all(isinstance(span, dict) for span in row.get("spans") or ())
             and not {"label", "labels", "entities"} & row.keys()
         )
-    ) and any({"spans", "answer", "_input_hash"} & row.keys() for row in head.rows)
+    ) and (
+        any("spans" in row for row in head.rows)
+        or (
+            any({"answer", "_input_hash"} & row.keys() for row in head.rows)
+            # Spans may be under the name of another layout.
+            and not any(
+                key not in ("tokens", "relations") and are_spans(value)
+                for row in head.rows
+                for key, value in row.items()
+            )
+        )
+    )
 
 
-def _mentions(row: Any) -> Optional[List[Mention]]:
+def _mentions(row: Any, record: Record, tally: Tally) -> Optional[List[Mention]]:
     # A task that was answered without a span has none, where no span is said of.
     if row.get("spans") is None:
         return [] if "answer" in row else None
-    return [
-        Mention(an_offset(span, "start"), an_offset(span, "end"), a_label(span))
-        for span in map(an_object, a_list(row, "spans"))
-    ]
+    mentions = []
+    for span in map(an_object, a_list(row, "spans")):
+        start, end = an_offset(span, "start"), an_offset(span, "end")
+        mention = Mention(start, end, a_string(span, "label"))
+        # Spans may have an answer of their own.
+        if span.get("answer") in ("reject", "ignore"):
+            tally.add("rejected or skipped span", record, mention)
+        else:
+            mentions.append(mention)
+    return mentions
 
 
-def a_label(span: Any) -> str:
-    """The label of a span, or an error."""
-    return a_string(span, "label")
+def _add_answer(
+    record: Record,
+    is_accepted: bool,
+    row: Any,
+    texts: Dict[Any, Record],
+    tally: Tally,
+) -> None:
+    """Add the answer about one span to what is known of its text."""
+    tally.add("answer about one span of a text", record)
+    key = row.get("_input_hash")
+    whole = texts.setdefault(key if is_offset(key) else record.text, record)
+    if whole is record:
+        mentions, record.mentions = record.mentions or [], None
+        record.outside = []
+    else:
+        mentions = record.mentions or []
+        whole.others += record.others
+    if is_accepted and mentions:
+        known = whole.mentions or []
+        whole.mentions = known + [
+            mention for mention in mentions if mention not in known
+        ]
 
 
-def _tokens(row: Any) -> Optional[List[str]]:
+def _tokens(row: Any, text: str) -> Optional[List[str]]:
+    """The tokens, without white space, which belongs to the text here. None: there
+    are none, or none that make up the text, such as word pieces."""
     if not row.get("tokens"):
         return None
-    tokens = [a_string(an_object(token), "text") for token in a_list(row, "tokens")]
-    # White space that is a token belongs to the text here.
-    return [token for token in tokens if not token.isspace()]
+    tokens: List[str] = []
+    end = 0
+    for token in map(an_object, a_list(row, "tokens")):
+        word = a_string(token, "text")
+        start, stop = token.get("start"), token.get("end")
+        if is_offset(start) and is_offset(stop):
+            # Special tokens of transformers have no characters.
+            given, word = word, text[start:stop] if 0 <= start < stop else ""
+            if word and given.casefold() != word.casefold():
+                return None
+        else:
+            start = text.find(word, end)
+        if word and not word.isspace():
+            if start < end or text[end:start].strip():
+                return None
+            tokens.append(word)
+            end = start + len(word)
+    return tokens if tokens and not text[end:].strip() else None

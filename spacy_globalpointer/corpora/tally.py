@@ -24,6 +24,7 @@ OUTCOMES: Dict[str, str] = {
     "only white space": "dropped",
     "edged by white space, trimmed": "changed",
     "of a rejected or skipped document": "dropped",
+    "rejected or skipped span": "dropped",
     "of another annotator of the same text": "dropped",
     "of a kind that is no span": "dropped",
     "relation of concepts, put on their nearest mentions": "changed",
@@ -33,6 +34,7 @@ OUTCOMES: Dict[str, str] = {
     "crosses another": "kept",
     "same offsets as another": "kept",
     "document without annotation": "kept",
+    "answer about one span of a text": "changed",
     "token of unknown entity status": "changed",
     "file without documents": "kept",
 }
@@ -43,6 +45,7 @@ UNLISTED = {
     "same offsets as another",
     "continues nothing, read as a beginning",
     "of a kind that is no span",
+    "answer about one span of a text",
     "token of unknown entity status",
     "relation of concepts, put on their nearest mentions",
 }
