@@ -1,19 +1,12 @@
 """The border between a torch head and thinc's optimizer."""
 
 import contextlib
-import os
-from functools import partial
 from typing import Any, Callable, Dict, Iterator, Tuple
 
 import torch
 from thinc.api import ArgsKwargs, PyTorchShim, xp2torch
 
 from ..threads import one_thread
-
-# `nlp.pipe(n_process=2)` forks, and torch's threads do not survive a fork: a child
-# that wanted more than one would wait for them forever.
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=partial(torch.set_num_threads, 1))
 
 
 class HeadShim(PyTorchShim):

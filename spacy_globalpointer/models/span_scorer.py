@@ -16,6 +16,7 @@ from torch import nn
 from torch.nn.functional import dropout
 
 from ..lattice import Lattice, Layout
+from ..threads import one_thread
 from ..types import HeadBuilderT, HeadModelT, SpanModelT
 from .head_shim import HeadShim
 
@@ -95,6 +96,7 @@ def hidden_states(model: Model, X: List[Floats2d], is_train: bool) -> torch.Tens
     return cast(torch.Tensor, xp2torch(flat, requires_grad=is_train, device=device))
 
 
+@one_thread()
 def run_head(
     model: Model, hidden: torch.Tensor, *args: Any, is_train: bool
 ) -> Tuple[Any, Callable[[Any], Any]]:

@@ -5,7 +5,18 @@ import copy
 import json
 import warnings
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+)
 
 from spacy import util
 from spacy.language import Language
@@ -17,6 +28,7 @@ from thinc.api import Model, Optimizer
 
 from ..errors import Errors, Warnings
 from ..models.span_scorer import build_head, resize_head, scorer_of
+from ..threads import one_thread_in_fork
 from .gold import AlignedGold, DroppedGold, GoldReader, annotation_found
 from .settings import CHECKS, check_settings, merge_saved
 
@@ -129,6 +141,17 @@ class Recognizer(TrainablePipe):
     def _set_n_labels(self) -> None:
         for layer in (self.model, scorer_of(self.model)):
             layer.set_dim("nO", len(self.labels), force=True)
+
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
+        """Apply the component to a stream of documents.
+
+        stream (Iterable[Doc]): The documents.
+        batch_size (int): Documents that are predicted together.
+        YIELDS (Doc): The documents, in order.
+        """
+        # The components before work while this one asks for documents.
+        with one_thread_in_fork():
+            yield from super().pipe(stream, batch_size=batch_size)
 
     def update(
         self,
