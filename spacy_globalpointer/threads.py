@@ -1,4 +1,4 @@
-"""How many threads torch uses.
+"""How many threads torch and numpy use.
 
 `torch.set_num_threads` is three settings: the number of threads of OpenMP and that of
 MKL, which each thread has for itself, and a number that threads take over when they
@@ -13,7 +13,10 @@ from functools import lru_cache
 from typing import Any, Iterator, Optional
 
 import torch
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import ThreadpoolController, threadpool_limits
+
+# Variables with which a user chooses the number of threads of a BLAS library.
+VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 _is_fork = False
 
@@ -48,6 +51,17 @@ def one_thread_in_fork() -> Iterator[None]:
     the process had before forever."""
     with one_thread() if _is_fork else contextlib.nullcontext():
         yield
+
+
+def limit_blas_threads() -> threadpool_limits:
+    """Let numpy's BLAS library use one thread from now on, or, as a context, for its
+    duration.
+
+    A number of threads that the user has chosen, by one of the variables
+    `OMP_NUM_THREADS`, `OPENBLAS_NUM_THREADS` and `MKL_NUM_THREADS`, is left as it is.
+    """
+    chosen = any(os.environ.get(name) for name in VARIABLES)
+    return threadpool_limits(None if chosen else 1, user_api="blas")
 
 
 def _note_fork() -> None:
