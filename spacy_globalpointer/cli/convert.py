@@ -14,6 +14,19 @@ from ..corpora.parts import parse_shares
 from ..errors import Errors
 
 
+def list_formats(wanted: bool) -> None:
+    """Show each format with an example, and end."""
+    if not wanted:
+        return
+    for format in FORMATS.values():
+        msg.divider(format.name)
+        msg.text(format.description)
+        for name, content in format.example.items():
+            # Lines stay as they are.
+            typer.echo(f"\n{name}:\n{content}")
+    raise typer.Exit
+
+
 def convert_cli(
     source: Path = typer.Argument(
         ..., help="Annotated file, or folder of files", exists=True
@@ -64,6 +77,13 @@ def convert_cli(
         help="Split a corpus without parts by document into train, dev and test: 80,10,10; or train into train and dev where there is no dev: 90,10",
     ),
     seed: int = typer.Option(0, "--seed", help="Seed of the split", min=0),
+    _: bool = typer.Option(
+        False,
+        "--list-formats",
+        help="Show all formats with an example of each",
+        is_eager=True,
+        callback=list_formats,
+    ),
 ) -> None:
     """Convert an annotated corpus to spaCy's format.
 

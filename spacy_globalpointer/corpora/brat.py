@@ -14,6 +14,7 @@ from typing import Dict, Iterator, List, Tuple
 
 from .head import Head
 from .record import LineError, Mention, Record
+from .registry import Format
 from .source import Source
 from .tally import Tally
 
@@ -27,12 +28,12 @@ def read_brat(path: Path, tally: Tally) -> Iterator[Record]:
     `read_corpus`."""
     text_path, ann_path = path.with_suffix(".txt"), path.with_suffix(".ann")
     # Line ends are characters too, so they stay as they are.
-    with Source(text_path, tally.advance) as source, source.open() as file:
+    with Source(text_path, tally) as source, source.open() as file:
         text = file.read().removeprefix(b"\xef\xbb\xbf").decode("utf8")
     name = str(path.with_suffix(""))
     record = Record(ann_path, 1, None, text=text, unit="characters", doc=name)
     if ann_path.exists():
-        with Source(ann_path, tally.advance) as source:
+        with Source(ann_path, tally) as source:
             _annotations(source, record)
         for mention in record.mentions or ():
             _join(mention, text)
@@ -112,3 +113,15 @@ def _with_fitting_line_ends(record: Record) -> Record:
 
 def _found(text: str, mentions: List[Mention]) -> int:
     return sum(text[m.start : m.end] == m.surface for m in mentions)
+
+
+FORMAT = Format(
+    name="brat",
+    description="brat's standoff: a text in NAME.txt, its annotation in NAME.ann.",
+    matches=is_brat,
+    read=read_brat,
+    example={
+        "a.txt": "Apple in North and South America\n",
+        "a.ann": "T1\tOrg 0 5\tApple\nT2\tLoc 9 14;25 32\tNorth America\n",
+    },
+)

@@ -10,13 +10,14 @@ from typing import Any, Iterator, List, Optional
 from .fields import a_string, an_object, is_offset
 from .head import Head
 from .record import LineError, Mention, Record
+from .registry import Format
 from .source import Source
 from .tally import Tally
 
 
 def read_cluener(path: Path, tally: Tally) -> Iterator[Record]:
     """Read a file, line by line. Arguments as for `read_corpus`."""
-    with Source(path, tally.advance) as source:
+    with Source(path, tally) as source:
         for row in source.json_values():
             row = an_object(row)
             text = a_string(row, "text")
@@ -54,3 +55,17 @@ def _mentions(labels: Any) -> Optional[List[Mention]]:
                     raise LineError(f"a span must be [start, end], not {place!r:.80}")
                 mentions.append(Mention(place[0], place[1], label, surface))
     return mentions
+
+
+FORMAT = Format(
+    name="cluener",
+    description="CLUENER's JSONL: names of each label at characters, ends inclusive.",
+    matches=is_cluener,
+    read=read_cluener,
+    example={
+        "train.json": """\
+{"text": "叶老桂在北京", "label": {"name": {"叶老桂": [[0, 2]]}}}
+"""
+    },
+    lang="zh",
+)

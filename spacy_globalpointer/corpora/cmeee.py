@@ -10,13 +10,14 @@ from typing import Any, Iterator
 from .fields import a_list, a_string, an_object, an_offset
 from .head import Head
 from .record import Mention, Record
+from .registry import Format
 from .source import Source
 from .tally import Tally
 
 
 def read_cmeee(path: Path, tally: Tally) -> Iterator[Record]:
     """Read a file, text by text. Arguments as for `read_corpus`."""
-    with Source(path, tally.advance) as source:
+    with Source(path, tally) as source:
         for row in source.json_values():
             row = an_object(row)
             entities = None
@@ -51,3 +52,18 @@ def _mention(entity: Any) -> Mention:
     surface = a_string(entity, "entity") if "entity" in entity else None
     start, end = an_offset(entity, "start_idx"), an_offset(entity, "end_idx")
     return Mention(start, end, a_string(entity, "type"), surface)
+
+
+FORMAT = Format(
+    name="cmeee",
+    description="CMeEE's JSON: texts with entities at characters, ends inclusive.",
+    matches=is_cmeee,
+    read=read_cmeee,
+    example={
+        "train.json": """\
+[{"text": "房室结消融", "entities": [
+  {"start_idx": 0, "end_idx": 2, "type": "bod", "entity": "房室结"}]}]
+"""
+    },
+    lang="zh",
+)

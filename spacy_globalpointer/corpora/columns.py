@@ -16,6 +16,7 @@ from typing import Iterator, List, Optional, Sequence, Tuple
 
 from .head import Head
 from .record import LineError, Mention, Record
+from .registry import Format
 from .source import Source
 from .tally import Tally
 
@@ -57,7 +58,7 @@ class Layout:
 def read_columns(path: Path, tally: Tally) -> Iterator[Record]:
     """Read a file, sentence by sentence. Arguments as for `read_corpus`."""
     layout = find_layout(Head.of(path))
-    with Source(path, tally.advance) as source:
+    with Source(path, tally) as source:
         if layout is None:
             raise LineError("there are no columns of a token and of tags")
         rows: List[List[str]] = []
@@ -197,3 +198,17 @@ def _to_record(
         mentions += [Mention(*span) for span in spans]
         tally.add("continues nothing, read as a beginning", record, n=n_begun)
     return record
+
+
+FORMAT = Format(
+    name="columns",
+    description="A token a line, with tags in columns: IOB, BIO, BIOES, BILUO, BMES.",
+    matches=is_columns,
+    read=read_columns,
+    example={
+        "train.conll": """\
+EU\tNNP\tB-NP\tB-ORG
+rejects\tVBZ\tB-VP\tO
+"""
+    },
+)

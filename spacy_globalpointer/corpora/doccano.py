@@ -14,6 +14,7 @@ from typing import Any, Dict, Iterator, List, Optional
 from .fields import a_list, a_string, an_object, an_offset, count_of, is_offset
 from .head import Head
 from .record import LineError, Mention, Record
+from .registry import Format
 from .source import Source
 from .tally import Tally
 
@@ -22,7 +23,7 @@ LISTS = ("entities", "label", "labels")
 
 def read_doccano(path: Path, tally: Tally) -> Iterator[Record]:
     """Read a file, line by line. Arguments as for `read_corpus`."""
-    with Source(path, tally.advance) as source:
+    with Source(path, tally) as source:
         for row in source.json_values():
             row = an_object(row)
             text = a_string(row, "text" if "text" in row else "data")
@@ -69,3 +70,16 @@ def _mention(span: Any) -> Mention:
     span = an_object(span)
     start, end = an_offset(span, "start_offset"), an_offset(span, "end_offset")
     return Mention(start, end, a_string(span, "label"))
+
+
+FORMAT = Format(
+    name="doccano",
+    description="doccano's JSONL: a text, and spans at characters, ends exclusive.",
+    matches=is_doccano,
+    read=read_doccano,
+    example={
+        "train.jsonl": """\
+{"id": 1, "text": "Apple Inc.", "label": [[0, 10, "ORG"]]}
+"""
+    },
+)

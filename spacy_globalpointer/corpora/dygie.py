@@ -15,13 +15,14 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 from .fields import a_list, an_object, is_offset, is_strings
 from .head import Head
 from .record import LineError, Mention, Record, Relation
+from .registry import Format
 from .source import Source
 from .tally import Tally
 
 
 def read_dygie(path: Path, tally: Tally) -> Iterator[Record]:
     """Read a file, document by document. Arguments as for `read_corpus`."""
-    with Source(path, tally.advance) as source:
+    with Source(path, tally) as source:
         for row in source.json_values():
             row = an_object(row)
             sentences = a_list(row, "sentences")
@@ -122,3 +123,16 @@ def _mentions(row: Any, n_sentences: int) -> Optional[List[Mention]]:
             raise LineError(f"a span must be [start, end, label], not {span!r:.80}")
         mentions.append(Mention(span[0], span[1], span[2]))
     return mentions
+
+
+FORMAT = Format(
+    name="dygie",
+    description="The JSONL of SciERC and DyGIE++: documents of tokenized sentences.",
+    matches=is_dygie,
+    read=read_dygie,
+    example={
+        "train.json": """\
+{"doc_key": "a", "sentences": [["We", "use", "CRFs"]], "ner": [[[2, 2, "Method"]]]}
+"""
+    },
+)

@@ -7,6 +7,7 @@ from typing import Any, Callable, Dict, List, Optional
 
 from .record import CorpusError
 from .source import Source
+from .tally import Tally
 
 SIZE = 1 << 16
 N_ROWS = 50
@@ -18,21 +19,23 @@ class Head:
 
     path (Path): The file.
     content (bytes): Its first bytes, unpacked.
+    encoding (Optional[str]): Its encoding; None: UTF-8.
     """
 
     path: Path
     content: bytes = field(repr=False)
+    encoding: Optional[str] = None
 
     @classmethod
-    def of(cls, path: Path) -> "Head":
+    def of(cls, path: Path, encoding: Optional[str] = None) -> "Head":
         """RAISES (CorpusError): If the file cannot be read or unpacked."""
         with Source(path) as source, source.open() as file:
-            return cls(path, file.read(SIZE))
+            return cls(path, file.read(SIZE), encoding)
 
     @cached_property
     def text(self) -> str:
-        """The first bytes as text; what is no UTF-8 is replaced."""
-        return self.content.decode("utf-8-sig", errors="replace")
+        """The first bytes as text; what is not of the encoding is replaced."""
+        return self.content.decode(self.encoding or "utf-8-sig", errors="replace")
 
     @cached_property
     def lines(self) -> List[str]:
@@ -48,27 +51,31 @@ class Head:
 
     @cached_property
     def rows(self) -> List[Dict[str, Any]]:
-        """The first objects of a JSON file."""
-        rows: List[Dict[str, Any]] = []
+        """The first objects of a JSON file, or the first behind what is damaged."""
         self.error: Optional[CorpusError] = None
-        if self.is_json:
-            read = 0
+        if not self.is_json:
+            return []
+        return self._objects("error") or self._objects("skip")
 
-            def count(n: int) -> None:
-                nonlocal read
-                read += n
+    def _objects(self, on_error: str) -> List[Dict[str, Any]]:
+        rows: List[Dict[str, Any]] = []
+        read = 0
 
-            source = Source(self.path, count)
-            try:
-                with source:
-                    for row in source.json_values():
-                        if isinstance(row, dict):
-                            rows.append(row)
-                        # Long rows take memory.
-                        if len(rows) == N_ROWS or read > 16 * SIZE:
-                            break
-            except CorpusError as error:
-                self.error = error
+        def count(n: int) -> None:
+            nonlocal read
+            read += n
+
+        source = Source(self.path, Tally(None, count, on_error, self.encoding))
+        try:
+            with source:
+                for row in source.json_values():
+                    if isinstance(row, dict):
+                        rows.append(row)
+                    # Long rows take memory.
+                    if len(rows) == N_ROWS or read > 16 * SIZE:
+                        break
+        except CorpusError as error:
+            self.error = self.error or error
         return rows
 
     def has_rows(self, fits: Callable[[Dict[str, Any]], bool]) -> bool:

@@ -20,13 +20,14 @@ from typing import Any, Iterator, List
 from .fields import a_relation, is_strings, relation_rows
 from .head import Head
 from .record import LineError, Mention, Record, Relation
+from .registry import Format
 from .source import Source
 from .tally import Tally
 
 
 def read_jsonl(path: Path, tally: Tally) -> Iterator[Record]:
     """Read a file, line by line. Arguments as for `read_corpus`."""
-    with Source(path, tally.advance) as source:
+    with Source(path, tally) as source:
         for row in source.json_lines():
             yield _to_record(row, source)
 
@@ -104,3 +105,16 @@ def _discontinuous(value: Any, n_tokens: int) -> Mention:
     fragments = sorted((start, end) for start, end in pieces)
     end = max(end for _, end in fragments)
     return Mention(fragments[0][0], end, label, fragments=fragments)
+
+
+FORMAT = Format(
+    name="jsonl",
+    description="The project's own JSONL: tokens, and spans at tokens, ends exclusive.",
+    matches=is_jsonl,
+    read=read_jsonl,
+    example={
+        "train.jsonl": """\
+{"tokens": ["Bank", "of", "England"], "spans": [[0, 3, "ORG"], [2, 3, "GPE"]]}
+"""
+    },
+)

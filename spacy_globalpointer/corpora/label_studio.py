@@ -18,6 +18,7 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 from .fields import a_list, an_object, an_offset, is_offset, is_strings
 from .head import Head
 from .record import LineError, Mention, Record
+from .registry import Format
 from .source import Source
 from .tally import Tally
 
@@ -40,7 +41,7 @@ Regions = Dict[str, List[Mention]]
 
 def read_label_studio(path: Path, tally: Tally) -> Iterator[Record]:
     """Read a file, task by task. Arguments as for `read_corpus`."""
-    with Source(path, tally.advance) as source:
+    with Source(path, tally) as source:
         for row in source.json_values():
             row = an_object(row)
             record = Record(path, source.line, None, unit="characters")
@@ -216,3 +217,18 @@ def _check_text(text: str, mentions: List[Mention]) -> None:
             f"the text is not in the export, only its address, {text!r:.80}; export "
             'from a project whose Text tag has no valueType="url"'
         )
+
+
+FORMAT = Format(
+    name="label-studio",
+    description="Label Studio's JSON and JSON-MIN: tasks with labeled regions.",
+    matches=is_label_studio,
+    read=read_label_studio,
+    example={
+        "train.json": """\
+[{"id": 1, "data": {"text": "Apple Inc."}, "annotations": [{"result": [
+  {"type": "labels", "from_name": "label", "to_name": "text",
+   "value": {"start": 0, "end": 10, "text": "Apple Inc.", "labels": ["ORG"]}}]}]}]
+"""
+    },
+)

@@ -25,6 +25,7 @@ from .fields import (
 )
 from .head import Head
 from .record import Mention, Record
+from .registry import Format
 from .source import Source
 from .tally import Tally
 
@@ -32,7 +33,7 @@ from .tally import Tally
 def read_prodigy(path: Path, tally: Tally) -> Iterator[Record]:
     """Read a file, line by line. Arguments as for `read_corpus`."""
     binary: Dict[Any, Record] = {}
-    with Source(path, tally.advance) as source:
+    with Source(path, tally) as source:
         for row in source.json_values():
             row = an_object(row)
             record = Record(
@@ -141,3 +142,16 @@ def _tokens(row: Any, text: str) -> Optional[List[str]]:
             tokens.append(word)
             end = start + len(word)
     return tokens if tokens and not text[end:].strip() else None
+
+
+FORMAT = Format(
+    name="prodigy",
+    description="Prodigy's JSONL: a text, and spans at characters, ends exclusive.",
+    matches=is_prodigy,
+    read=read_prodigy,
+    example={
+        "train.jsonl": """\
+{"text": "Apple", "spans": [{"start": 0, "end": 5, "label": "ORG"}], "answer": "accept"}
+"""
+    },
+)

@@ -20,6 +20,7 @@ from typing import Dict, Iterator, List, Optional, Tuple
 
 from .head import Head
 from .record import LineError, Mention, Record, Relation
+from .registry import Format
 from .source import Source
 from .tally import Tally
 
@@ -82,7 +83,7 @@ class _Document:
 
 def read_pubtator(path: Path, tally: Tally) -> Iterator[Record]:
     """Read a file, document by document. Arguments as for `read_corpus`."""
-    with Source(path, tally.advance) as source:
+    with Source(path, tally) as source:
         document: Optional[_Document] = None
         for line in source.lines():
             if not line.strip():
@@ -117,7 +118,7 @@ def is_pubtator(head: Head) -> bool:
 def _read_annotation(line: str, document: _Document) -> None:
     cells = line.split("\t")
     # BioRED adds a fifth cell, whether the relation is new.
-    if len(cells) in (4, 5) and not cells[1].isdecimal():
+    if len(cells) in (4, 5) and cells[1][:1].isalpha():
         document.relations.append((cells[2], cells[3], cells[1]))
         return
     if len(cells) < 5 or not (_is_number(cells[1]) and _is_number(cells[2])):
@@ -135,3 +136,18 @@ def _read_annotation(line: str, document: _Document) -> None:
 
 def _is_number(cell: str) -> bool:
     return cell.isascii() and cell.isdecimal()
+
+
+FORMAT = Format(
+    name="pubtator",
+    description="PubTator: a title and an abstract, and the mentions in them.",
+    matches=is_pubtator,
+    read=read_pubtator,
+    example={
+        "train.txt": """\
+10192393|t|A common skin tumour.
+10192393|a|Caused by mutations in beta-catenin.
+10192393\t9\t20\tskin tumour\tDisease\tD012878
+"""
+    },
+)

@@ -10,7 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Callable, Iterator, Optional, Type, cast
 
-from .record import CorpusError
+from .record import CorpusError, Record
+from .tally import Tally
 
 GZIP = b"\x1f\x8b"
 CHUNK = 1 << 16
@@ -24,16 +25,14 @@ class Source:
     file and line in the errors that arise inside.
 
     path (Path): The file.
-    advance (Optional[Callable]): Called with the number of bytes of the file that
-        were read now.
+    tally (Optional[Tally]): Hears how much was read and what was left out; says the
+        encoding, and whether to go on after what cannot be read.
     """
 
-    def __init__(
-        self, path: Path, advance: Optional[Callable[[int], Any]] = None
-    ) -> None:
+    def __init__(self, path: Path, tally: Optional[Tally] = None) -> None:
         self.path = path
         self.line = 1
-        self._advance = advance
+        self.tally = tally or Tally()
 
     def __enter__(self) -> "Source":
         return self
@@ -49,9 +48,28 @@ class Source:
             raise CorpusError.at(self.path, self.line, reason) from None
 
     @contextmanager
+    def record(self) -> Iterator[None]:
+        """What fails inside is an error, or with `on_error = "skip"` is counted and
+        left out. Readers put what they do for one record, or one line, inside."""
+        try:
+            yield
+        except ValueError as error:
+            self._skip(error)
+
+    def _skip(self, error: ValueError) -> None:
+        """Count an error and go on. RAISES (ValueError): The error, if that is not
+        wanted."""
+        reason = reason_of(error)
+        if self.tally.on_error != "skip" or reason is None:
+            raise error
+        record = Record(self.path, self.line, None)
+        self.tally.add("cannot be read", record, error=reason)
+
+    @contextmanager
     def open(self) -> Iterator[BinaryIO]:
         """The bytes of the file, unpacked."""
-        with io.BufferedReader(_Counted(self.path, self._advance), CHUNK) as raw:
+        advance = self.tally.advance
+        with io.BufferedReader(_Counted(self.path, advance), CHUNK) as raw:
             if self.path.suffix == ".gz" or raw.peek(2)[:2] == GZIP:
                 with gzip.GzipFile(fileobj=raw) as unpacked:
                     yield cast(BinaryIO, unpacked)
@@ -62,15 +80,40 @@ class Source:
         """The lines, without their ends; `line` is the number of the last one."""
         self.line = 1
         with self.open() as file:
-            for content in file:
-                yield _decode(content, first=self.line == 1).rstrip("\r\n")
+            for content in self._encoded_lines(file):
+                try:
+                    line = _decode(content, first=self.line == 1)
+                except ValueError as error:
+                    self._skip(error)
+                else:
+                    yield line.rstrip("\r\n")
                 self.line += 1
+
+    def _encoded_lines(self, file: BinaryIO) -> Iterator[bytes]:
+        """The lines in UTF-8."""
+        if self.tally.encoding is None:
+            yield from file
+            return
+        text = io.TextIOWrapper(file, self.tally.encoding, newline="\n")
+        for line in text:
+            yield line.encode("utf8", "surrogatepass")
+
+    def text(self) -> str:
+        """The whole file, with the ends of lines and the byte order mark as they
+        are."""
+        with self.open() as file:
+            return file.read().decode(self.tally.encoding or "utf8")
 
     def json_lines(self) -> Iterator[Any]:
         """The value of each line that is not blank."""
         for line in self.lines():
             if line.strip(BLANK):
-                yield json.loads(line)
+                try:
+                    value = json.loads(line)
+                except ValueError as error:
+                    self._skip(error)
+                else:
+                    yield value
 
     def json_values(self) -> Iterator[Any]:
         """The elements of an array, or values one behind the other, on a line
@@ -78,12 +121,22 @@ class Source:
         values = _Values(self._chunks())
         while values.skip_blank():
             self.line = values.line
-            yield values.next()
+            try:
+                value = values.next()
+            except ValueError as error:
+                self._skip(error)
+                if not values.skip_line():
+                    break
+            else:
+                yield value
             self.line = values.line
 
     def _chunks(self) -> Iterator[str]:
-        decoder = codecs.getincrementaldecoder("utf8")()
-        first = True
+        # Half a character that is left out with its line is found by its sign.
+        errors = "surrogateescape" if self.tally.on_error == "skip" else "strict"
+        encoding = self.tally.encoding or "utf8"
+        decoder = codecs.getincrementaldecoder(encoding)(errors)
+        first = self.tally.encoding is None
         with self.open() as file:
             while content := file.read(CHUNK):
                 yield decoder.decode(_without_mark(content) if first else content)
@@ -97,8 +150,14 @@ def reason_of(error: Optional[BaseException]) -> Optional[str]:
         return None
     if isinstance(error, json.JSONDecodeError):
         return f"this is no JSON ({error})"
+    if isinstance(error, UnicodeEncodeError):
+        character = error.object[error.start]
+        return (
+            f"character {error.start} of {_around(error)} is {character!r}, half of a "
+            f"surrogate pair, which cannot be encoded"
+        )
     if isinstance(error, UnicodeError):
-        return f"this is no UTF-8 ({error})"
+        return f"this is no UTF-8 ({error}); --encoding names another encoding"
     if isinstance(error, OSError) and error.errno is not None:
         return f"the file cannot be read ({error.strerror})"
     if isinstance(error, (EOFError, OSError, zlib.error)):
@@ -106,6 +165,12 @@ def reason_of(error: Optional[BaseException]) -> Optional[str]:
     if isinstance(error, (RecursionError, ValueError)):
         return str(error)
     return None
+
+
+def _around(error: UnicodeEncodeError) -> str:
+    """The text around what cannot be encoded."""
+    start = max(0, error.start - 20)
+    return ascii(error.object[start : error.start + 20])
 
 
 class _Counted(io.FileIO):
@@ -124,7 +189,7 @@ class _Counted(io.FileIO):
 
 def _without_mark(content: bytes) -> bytes:
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise ValueError("this is no UTF-8, it begins like UTF-16")
+        raise ValueError("this is no UTF-8, it begins like UTF-16; --encoding utf-16")
     return content[3:] if content[:3] == b"\xef\xbb\xbf" else content
 
 
@@ -190,6 +255,20 @@ class _Values:
                 continue
             self._step(end - self._place)
             return value
+
+    def skip_line(self) -> bool:
+        """Go to the next line that begins a value, behind one that cannot be read.
+        RETURNS (bool): Whether there is one; in an array there is no telling."""
+        if self._in_array:
+            return False
+        while True:
+            end = self._text.find("\n", self._place)
+            if end >= 0:
+                self._step(end + 1 - self._place)
+                return True
+            self._place = len(self._text)
+            if not self._read(1):
+                return False
 
     def _next_sign(self) -> str:
         while True:

@@ -10,6 +10,7 @@ from spacy.vocab import Vocab
 from ..span_groups import FRAGMENTS, RELATIONS, piece_positions, select_positions
 from .head import Head
 from .record import LineError, Mention, Record
+from .registry import Format
 from .source import Source
 from .tally import Tally
 
@@ -30,7 +31,7 @@ def read_spacy(
     vocab (Optional[Vocab]): The vocabulary of the documents.
     """
     vocab = Vocab() if vocab is None else vocab
-    with Source(path, tally.advance) as source:
+    with Source(path, tally) as source:
         with source.open() as file:
             content = file.read()
         try:
@@ -95,3 +96,12 @@ def _read_group(group: SpanGroup, record: Record) -> None:
 def _mention(span: Span) -> Mention:
     kb_id, span_id = span.kb_id_, span.id_
     return Mention(span.start, span.end, span.label_, kb_id=kb_id, id=span_id)
+
+
+FORMAT = Format(
+    name="spacy",
+    description="spaCy's .spacy files: doc.spans, or doc.ents without spans.",
+    matches=is_spacy,
+    read=read_spacy,
+    options=("spans_key", "vocab"),
+)

@@ -14,13 +14,14 @@ from .columns import TAG, tags_to_spans
 from .fields import a_list, a_string, an_object
 from .head import Head
 from .record import LineError, Mention, Record
+from .registry import Format
 from .source import Source
 from .tally import Tally
 
 
 def read_spacy_json(path: Path, tally: Tally) -> Iterator[Record]:
     """Read a file, paragraph by paragraph. Arguments as for `read_corpus`."""
-    with Source(path, tally.advance) as source:
+    with Source(path, tally) as source:
         for number, row in enumerate(source.json_values()):
             row = an_object(row)
             for paragraph in a_list(row, "paragraphs"):
@@ -70,3 +71,18 @@ def _tag(value: Any) -> str:
     if not isinstance(value, str) or not TAG.fullmatch(value):
         raise LineError(f"'ner' must be a tag such as 'B-ORG', not {value!r:.80}")
     return value
+
+
+FORMAT = Format(
+    name="spacy-json",
+    description="The JSON of spaCy 2, which `spacy convert` writes: tags of tokens.",
+    matches=is_spacy_json,
+    read=read_spacy_json,
+    example={
+        "train.json": """\
+[{"paragraphs": [{"raw": "Apple rose", "sentences": [{"tokens": [
+  {"id": 0, "orth": "Apple", "ner": "U-ORG"},
+  {"id": 1, "orth": "rose", "ner": "O"}]}]}]}]
+"""
+    },
+)

@@ -22,13 +22,14 @@ from .fields import (
 )
 from .head import Head
 from .record import Mention, Record, Relation
+from .registry import Format
 from .source import Source
 from .tally import Tally
 
 
 def read_spert(path: Path, tally: Tally) -> Iterator[Record]:
     """Read a file, sentence by sentence. Arguments as for `read_corpus`."""
-    with Source(path, tally.advance) as source:
+    with Source(path, tally) as source:
         for row in source.json_values():
             row = an_object(row)
             mentions = [
@@ -66,3 +67,17 @@ def _relations(row: Any, n_mentions: int) -> Optional[List[Relation]]:
         a_relation(r.get("head"), r.get("tail"), r.get("type"), n_mentions)
         for r in map(an_object, relations)
     ]
+
+
+FORMAT = Format(
+    name="spert",
+    description="SpERT's JSON: tokenized sentences with entities, ends exclusive.",
+    matches=is_spert,
+    read=read_spert,
+    example={
+        "train.json": """\
+[{"tokens": ["Apple", "Inc."], "entities": [{"type": "Org", "start": 0, "end": 2}],
+  "relations": []}]
+"""
+    },
+)

@@ -7,6 +7,7 @@ from typing import Any, Callable, Dict, Optional, TextIO, Tuple
 
 from .record import Mention, Record
 
+ON_ERROR = ("error", "skip")
 # What became of an annotation, by what was the matter with it.
 OUTCOMES: Dict[str, str] = {
     "duplicate": "dropped",
@@ -37,6 +38,7 @@ OUTCOMES: Dict[str, str] = {
     "answer about one span of a text": "changed",
     "token of unknown entity status": "changed",
     "file without documents": "kept",
+    "cannot be read": "dropped",
 }
 # These are many and no loss: they are counted, not listed.
 UNLISTED = {
@@ -58,14 +60,21 @@ class Tally:
         file if there is nothing to list.
     advance (Optional[Callable]): Called with the number of bytes that were read of
         a file.
+    on_error (str): What becomes of a record or line that cannot be read: "error"
+        raises, "skip" leaves it out and counts it.
+    encoding (Optional[str]): That of the files; None: UTF-8.
     """
 
     def __init__(
         self,
         report: Optional[Path] = None,
         advance: Optional[Callable[[int], Any]] = None,
+        on_error: str = "error",
+        encoding: Optional[str] = None,
     ) -> None:
         self.advance = advance
+        self.on_error = on_error
+        self.encoding = encoding
         self.counts: Counter[str] = Counter()
         self.report = report
         self.listed = 0
