@@ -75,6 +75,20 @@ class Errors:
         "No component that scores spans{wanted} in the pipeline {names}."
         " Those that label sequences score tags."
     )
+    E050 = "There is no setting '{name}'. {hint}The settings are: {settings}."
+    E051 = (
+        "A config file cannot hold `{setting}` of the labels {labels} in this form. "
+        "Write it as {kind} instead: {setting} = {value}"
+    )
+    E052 = (
+        "A config file cannot hold `{setting}` of the labels {labels}. Leave it out of "
+        "the config, and once the component is initialized, set "
+        "nlp.get_pipe('{name}').cfg['{setting}'], which is saved with the component."
+    )
+    E053 = (
+        "Settings are not attributes. Set nlp.get_pipe('{name}').cfg['{setting}'] "
+        "instead of the attribute `{setting}`."
+    )
 
 
 class Warnings:

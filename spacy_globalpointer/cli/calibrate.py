@@ -1,6 +1,5 @@
 """Thresholds chosen on held-out data."""
 
-from configparser import Error as ConfigParserError
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
@@ -10,13 +9,13 @@ import typer
 from spacy import util
 from spacy.language import Language
 from spacy.training import Example
-from thinc.api import Config
 from wasabi import msg
 
 from ..decoding import Spans, overlap_of
 from ..errors import Errors, Warnings
 from ..evaluation import Candidates, Goal, choose_thresholds, fit_temperatures
 from ..pipeline.gold import DroppedGold, GoldReader, annotation_found
+from ..pipeline.settings import to_config
 from ..pipeline.span_recognizer import SpanRecognizer
 from .common import (
     COMPONENT,
@@ -220,23 +219,16 @@ def save_with_settings(
     output (Path): A folder.
     """
     config = nlp.config.copy()
-    config["components"][name].update(settings)
-    if not _can_be_written(config):
-        # Labels with signs such as "=" cannot be keys of a config. The component
-        # saves its settings itself as well.
-        config["components"][name].update(label_thresholds={}, label_temperatures={})
+    in_config = dict(settings)
+    for setting in ("label_thresholds", "label_temperatures"):
+        # None if no config can hold the labels. The component saves its settings
+        # itself as well.
+        in_config[setting] = to_config(settings[setting]) or {}
+    config["components"][name].update(in_config)
     changed = util.load_model_from_config(config, meta=nlp.meta)
     changed.from_disk(nlp.path)
     changed.get_pipe(name).cfg.update(settings)
     save(changed, output)
-
-
-def _can_be_written(config: Config) -> bool:
-    try:
-        read = Config().from_str(config.to_str(interpolate=False), interpolate=False)
-    except ConfigParserError:
-        return False
-    return bool(read == config)
 
 
 def _print(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import (
     Any,
     Callable,
+    ClassVar,
     Dict,
     Iterable,
     Iterator,
@@ -30,7 +31,7 @@ from ..errors import Errors, Warnings
 from ..models.span_scorer import build_head, resize_head, scorer_of
 from ..threads import one_thread_in_fork
 from .gold import AlignedGold, DroppedGold, GoldReader, annotation_found
-from .settings import CHECKS, check_settings, merge_saved
+from .settings import STATE, Setting, Settings, check_config, defaults, merge_saved
 
 # How many documents the widths of the model are found with.
 N_SAMPLE = 10
@@ -40,8 +41,13 @@ class Recognizer(TrainablePipe):
     """A component that learns spans and labels them, with an encoder and a torch
     head.
 
-    All settings stand in `cfg` and are read when they are used.
+    The settings are in `cfg`; they are checked when they are set and read when they
+    are used.
+
+    declared (Dict[str, Setting]): The settings that there are.
     """
+
+    declared: ClassVar[Dict[str, Setting]] = {}
 
     def __init__(
         self,
@@ -57,29 +63,27 @@ class Recognizer(TrainablePipe):
         model (Model): Encoder and head.
         name (str): The component's name, also of its entry in the losses.
         scorer (Optional[Callable]): The scoring method.
-        settings (Dict[str, Any]): The settings from the config.
+        settings (Dict[str, Any]): The settings from the config; others have their
+            default.
         """
         self.vocab = vocab
         self.model = model
         self.name = name
         self.scorer = scorer
-        self._configured = settings
-        check_settings(settings, self._checked)
-        # "width" is that of the encoder, known after initialisation.
-        self.cfg: Dict[str, Any] = {
-            **copy.deepcopy(settings),
-            "labels": [],
-            "width": None,
-        }
+        self.cfg = {**defaults(self.declared), **settings, **defaults(STATE)}
+        check_config(settings, name)
+        self._configured = {x: copy.deepcopy(self.cfg[x]) for x in self.declared}
         self.dropped_gold = DroppedGold()
 
-    @property
-    def _checked(self) -> List[str]:
-        return [name for name in CHECKS if name in self._configured]
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self.declared:
+            raise AttributeError(Errors.E053.format(setting=name, name=self.name))
+        if name == "cfg":
+            value = Settings((*self.declared, *STATE), value)
+        super().__setattr__(name, value)
 
     def _check_loaded(self, cfg: Dict[str, Any]) -> None:
         """Raise a ValueError for saved settings that cannot be used."""
-        check_settings(cfg, self._checked)
 
     def _check_model(self) -> None:
         """Raise a ValueError if the model cannot be used. Nothing is changed."""
@@ -177,7 +181,6 @@ class Recognizer(TrainablePipe):
 
     @property
     def _gold_reader(self) -> GoldReader:
-        check_settings(self.cfg, ["gold"])
         return GoldReader(self.cfg["gold"], self.key)
 
     @property

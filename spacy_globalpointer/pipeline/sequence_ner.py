@@ -1,6 +1,6 @@
 """Sequence labelling, the component behind the factory `sequence_ner`."""
 
-from typing import Callable, Iterable, List, Optional, Tuple
+from typing import Any, Callable, Iterable, List, Optional, Tuple
 
 import numpy
 from spacy.language import Language
@@ -23,8 +23,8 @@ from .annotations import write_ents, write_spans
 from .component import Recognizer
 from .gold import AlignedGold, DroppedGold
 from .gold_tags import batch_tags, flat_gold
-from .settings import FLAT_ENTS, check_settings
-from .span_recognizer import DEFAULT_SCORE_WEIGHTS, DEFAULT_SPANS_KEY
+from .settings import FLAT_ENTS, TAG_SETTINGS, defaults, has_settings
+from .span_recognizer import DEFAULT_SCORE_WEIGHTS
 from .span_recognizer import DEFAULTS as SPAN_DEFAULTS
 
 default_config = """
@@ -39,52 +39,33 @@ DEFAULT_MODEL["tok2vec"] = SPAN_DEFAULTS["model"]["tok2vec"]
     "sequence_ner",
     assigns=["doc.spans", "doc.ents"],
     default_config={
-        "spans_key": DEFAULT_SPANS_KEY,
-        "gold": "spans",
-        "set_ents": True,
-        "overwrite_ents": False,
-        "scheme": "BIO",
-        "crf": True,
-        "loss_weight": 1.0,
+        **defaults(TAG_SETTINGS),
         "model": DEFAULT_MODEL,
         "scorer": SPAN_DEFAULTS["scorer"],
     },
     default_score_weights=DEFAULT_SCORE_WEIGHTS,
 )
+@has_settings(TAG_SETTINGS)
 def make_sequence_ner(
     nlp: Language,
     name: str,
     model: SequenceModelT,
-    spans_key: str,
-    gold: str,
-    set_ents: bool,
-    overwrite_ents: bool,
-    scheme: str,
-    crf: bool,
-    loss_weight: float,
     scorer: Optional[Callable],
+    **settings: Any,
 ) -> "SequenceRecognizer":
-    """Create a sequence labeller. Its settings are those of `SequenceRecognizer`."""
-    return SequenceRecognizer(
-        nlp.vocab,
-        model,
-        name,
-        spans_key=spans_key,
-        gold=gold,
-        set_ents=set_ents,
-        overwrite_ents=overwrite_ents,
-        scheme=scheme,
-        crf=crf,
-        loss_weight=loss_weight,
-        scorer=scorer,
-    )
+    """Create a sequence labeller. The other arguments are its settings."""
+    return SequenceRecognizer(nlp.vocab, model, name, scorer=scorer, **settings)
 
 
 class SequenceRecognizer(Recognizer):
     """Finds flat spans as a sequence of tags.
 
-    All settings stand in `cfg` and are read when they are used.
+    The settings are in `cfg`; they are checked when they are set and read when they
+    are used. `TAG_SETTINGS` declares them. Of gold spans that overlap, the outermost
+    are learnt. `scheme` and `crf` shape the weights.
     """
+
+    declared = TAG_SETTINGS
 
     def __init__(
         self,
@@ -92,43 +73,17 @@ class SequenceRecognizer(Recognizer):
         model: SequenceModelT,
         name: str = "sequence_ner",
         *,
-        spans_key: str = DEFAULT_SPANS_KEY,
-        gold: str = "spans",
-        set_ents: bool = True,
-        overwrite_ents: bool = False,
-        scheme: str = "BIO",
-        crf: bool = True,
-        loss_weight: float = 1.0,
         scorer: Optional[Callable] = None,
+        **settings: Any,
     ) -> None:
         """Initialize the component.
 
         vocab (Vocab): The shared vocabulary.
         model (Model[List[Doc], TagScores]): Encoder and head.
         name (str): The component's name, also of its entry in the losses.
-        spans_key (str): Key of doc.spans that is read in training and written in
-            prediction.
-        gold (str): "spans" to learn from doc.spans[spans_key], "ents" to learn
-            from doc.ents. Of spans that overlap, the outermost are learnt.
-        set_ents (bool): Whether to write the spans to doc.ents too.
-        overwrite_ents (bool): Whether to replace entities that earlier components
-            have set, or to keep them and fill around them.
-        scheme (str): The tags of a span: "BIO" or "BILUO". It shapes the weights.
-        crf (bool): Whether to learn scores of transitions between tags, and to
-            maximise the probability of the whole sequence. Else each token's tag is
-            learnt on its own. It shapes the weights.
-        loss_weight (float): Factor on the loss.
         scorer (Optional[Callable]): The scoring method.
+        settings (Any): Settings that are not to have their default.
         """
-        settings = {
-            "spans_key": spans_key,
-            "gold": gold,
-            "set_ents": set_ents,
-            "overwrite_ents": overwrite_ents,
-            "scheme": scheme,
-            "crf": crf,
-            "loss_weight": loss_weight,
-        }
         super().__init__(vocab, model, name, scorer, settings)
 
     @property
@@ -136,7 +91,6 @@ class SequenceRecognizer(Recognizer):
         return scorer_of(self.model).shims[0]._model
 
     def _prepare_build(self) -> None:
-        check_settings(self.cfg, ["scheme", "crf"])
         set_tags(self.model, self.cfg["scheme"], self.cfg["crf"])
 
     def _check_model(self) -> None:
@@ -214,7 +168,6 @@ class SequenceRecognizer(Recognizer):
             the scores.
         """
         validate_examples(examples, "SequenceRecognizer.get_loss")
-        check_settings(self.cfg, ["loss_weight"])
         dropped = DroppedGold()
         scheme = self._head.scheme
         gold = batch_tags(

@@ -3,9 +3,9 @@
 from spacy.language import Language
 from thinc.api import Config
 
+from .settings import SPAN_SETTINGS, defaults
 from .span_recognizer import (
     DEFAULT_SCORE_WEIGHTS,
-    DEFAULT_SETTINGS,
     DEFAULTS,
     make_global_pointer,
 )
@@ -28,7 +28,7 @@ make_span_classifier = Language.factory(
     "span_classifier",
     assigns=["doc.spans", "doc.ents"],
     default_config={
-        **DEFAULT_SETTINGS,
+        **defaults(SPAN_SETTINGS),
         "model": {**OWN["model"], "tok2vec": DEFAULTS["model"]["tok2vec"]},
         "objective": OWN["objective"],
         "scorer": DEFAULTS["scorer"],

@@ -30,9 +30,16 @@ from .gold import (
     count_second_labels,
     usable_cells,
 )
-from .settings import FLAT_ENTS, FLAT_SPANS, check_labels, check_settings
+from .settings import (
+    FLAT_ENTS,
+    FLAT_SPANS,
+    SPAN_SETTINGS,
+    check_labels,
+    defaults,
+    has_settings,
+)
 
-DEFAULT_SPANS_KEY = "sc"
+DEFAULT_SPANS_KEY = SPAN_SETTINGS["spans_key"].default
 # max_length where the setting is null and there is no gold span to measure.
 DEFAULT_MAX_LENGTH = 32
 
@@ -66,21 +73,6 @@ depth = 4
 @scorers = "spacy_globalpointer.span_scorer.v1"
 """
 DEFAULTS = Config().from_str(default_config)
-DEFAULT_SETTINGS = {
-    "spans_key": DEFAULT_SPANS_KEY,
-    "gold": "spans",
-    "set_ents": True,
-    "overwrite_ents": False,
-    "threshold": 0.5,
-    "label_thresholds": {},
-    "label_temperatures": {},
-    "max_length": None,
-    "overlap": "any",
-    "flat": "auto",
-    "max_spans": 1000,
-    "loss_weight": 1.0,
-    "candidates_key": None,
-}
 DEFAULT_SCORE_WEIGHTS = {
     f"spans_{DEFAULT_SPANS_KEY}_f": 1.0,
     f"spans_{DEFAULT_SPANS_KEY}_p": 0.0,
@@ -92,57 +84,30 @@ DEFAULT_SCORE_WEIGHTS = {
 @Language.factory(
     "global_pointer",
     assigns=["doc.spans", "doc.ents"],
-    default_config={**DEFAULT_SETTINGS, **DEFAULTS},
+    default_config={**defaults(SPAN_SETTINGS), **DEFAULTS},
     default_score_weights=DEFAULT_SCORE_WEIGHTS,
 )
+@has_settings(SPAN_SETTINGS)
 def make_global_pointer(
     nlp: Language,
     name: str,
     model: SpanModelT,
     objective: Objective,
-    spans_key: str,
-    gold: str,
-    set_ents: bool,
-    overwrite_ents: bool,
-    threshold: float,
-    label_thresholds: Dict[str, float],
-    label_temperatures: Dict[str, float],
-    max_length: Optional[int],
-    overlap: str,
-    flat: str,
-    max_spans: int,
-    loss_weight: float,
-    candidates_key: Optional[str],
     scorer: Optional[Callable],
+    **settings: Any,
 ) -> "SpanRecognizer":
-    """Create a span recogniser. Its settings are those of `SpanRecognizer`."""
-    return SpanRecognizer(
-        nlp.vocab,
-        model,
-        objective,
-        name,
-        spans_key=spans_key,
-        gold=gold,
-        set_ents=set_ents,
-        overwrite_ents=overwrite_ents,
-        threshold=threshold,
-        label_thresholds=label_thresholds,
-        label_temperatures=label_temperatures,
-        max_length=max_length,
-        overlap=overlap,
-        flat=flat,
-        max_spans=max_spans,
-        loss_weight=loss_weight,
-        candidates_key=candidates_key,
-        scorer=scorer,
-    )
+    """Create a span recogniser. The other arguments are its settings."""
+    return SpanRecognizer(nlp.vocab, model, objective, name, scorer=scorer, **settings)
 
 
 class SpanRecognizer(Recognizer):
     """Finds spans, nested or flat, and labels them.
 
-    All settings stand in `cfg` and are read when they are used.
+    The settings are in `cfg`; they are checked when they are set and read when they
+    are used. `SPAN_SETTINGS` declares them.
     """
+
+    declared = SPAN_SETTINGS
 
     def __init__(
         self,
@@ -151,20 +116,8 @@ class SpanRecognizer(Recognizer):
         objective: Objective,
         name: str = "global_pointer",
         *,
-        spans_key: str = DEFAULT_SPANS_KEY,
-        gold: str = "spans",
-        set_ents: bool = True,
-        overwrite_ents: bool = False,
-        threshold: float = 0.5,
-        label_thresholds: Optional[Dict[str, float]] = None,
-        label_temperatures: Optional[Dict[str, float]] = None,
-        max_length: Optional[int] = None,
-        overlap: str = "any",
-        flat: str = "auto",
-        max_spans: int = 1000,
-        loss_weight: float = 1.0,
-        candidates_key: Optional[str] = None,
         scorer: Optional[Callable] = None,
+        **settings: Any,
     ) -> None:
         """Initialize the component.
 
@@ -172,47 +125,9 @@ class SpanRecognizer(Recognizer):
         model (Model[List[Doc], Lattice]): Encoder and head.
         objective (Objective): The loss, and the link from scores to probabilities.
         name (str): The component's name, also of its entry in the losses.
-        spans_key (str): Key of doc.spans that is read in training and written in
-            prediction.
-        gold (str): "spans" to learn from doc.spans[spans_key], "ents" to learn
-            from doc.ents.
-        set_ents (bool): Whether to write spans that do not overlap to doc.ents, the
-            outermost ones unless `flat` says otherwise.
-        overwrite_ents (bool): Whether to replace entities that earlier components
-            have set, or to keep them and fill around them.
-        threshold (float): Lowest probability that is kept.
-        label_thresholds (Dict[str, float]): The same for single labels.
-        label_temperatures (Dict[str, float]): What the scores of single labels are
-            divided by before they become probabilities. Others: 1.
-        max_length (Optional[int]): Longest span, in tokens. None: the longest gold
-            span seen at initialisation.
-        overlap (str): What doc.spans may hold: "any", "nested" (no spans that
-            cross), or "flat" (no spans that overlap).
-        flat (str): Which of the spans that overlap are kept, where `overlap` is "flat"
-            and in doc.ents: "longest", the outermost first; "best", those with the
-            highest sum of margins; "greedy", the most probable first; "auto", "best"
-            in doc.spans and "longest" in doc.ents.
-        max_spans (int): Most spans kept of a document, the most probable first.
-        loss_weight (float): Factor on the loss.
-        candidates_key (Optional[str]): Key of doc.spans with the spans that are
-            scored, and no others. None: all spans.
         scorer (Optional[Callable]): The scoring method.
+        settings (Any): Settings that are not to have their default.
         """
-        settings = {
-            "spans_key": spans_key,
-            "gold": gold,
-            "set_ents": set_ents,
-            "overwrite_ents": overwrite_ents,
-            "threshold": threshold,
-            "label_thresholds": dict(label_thresholds or {}),
-            "label_temperatures": dict(label_temperatures or {}),
-            "max_length": max_length,
-            "overlap": overlap,
-            "flat": flat,
-            "max_spans": max_spans,
-            "loss_weight": loss_weight,
-            "candidates_key": candidates_key,
-        }
         super().__init__(vocab, model, name, scorer, settings)
         exclusive = scorer_of(model).attrs["exclusive"]
         if exclusive != objective.exclusive:
@@ -226,32 +141,25 @@ class SpanRecognizer(Recognizer):
                 )
             )
         self.objective = objective
-        self._measured_length: Optional[int] = None
         self._longest_candidate = 0
         self.dropped_candidates = DroppedGold()
         self._warned_of_no_candidates = False
         self._warned_of_cut = False
 
     def _check_loaded(self, cfg: Dict[str, Any]) -> None:
-        super()._check_loaded(cfg)
         check_labels(cfg, self.name)
 
     def _fit_to_gold(self, gold: List[AlignedGold], dropped: DroppedGold) -> None:
         check_labels(self.cfg, self.name)
         spans = [span for aligned in gold for span in aligned.spans]
-        if self.cfg["max_length"] in (None, self._measured_length):
+        if self.cfg["max_length"] in (None, self.cfg["measured_length"]):
             longest = max((end - start for start, end, _ in spans), default=0)
-            longest = max(longest, self._longest_candidate)
-            self.cfg["max_length"] = longest or DEFAULT_MAX_LENGTH
-            self._measured_length = self.cfg["max_length"]
+            longest = max(longest, self._longest_candidate) or DEFAULT_MAX_LENGTH
+            self.cfg.update(max_length=longest, measured_length=longest)
         for aligned in gold:
             usable_cells(aligned, self._label_ids, self.cfg["max_length"], dropped)
             if self.objective.exclusive:
                 count_second_labels(aligned, dropped)
-
-    def _check_model(self) -> None:
-        super()._check_model()
-        check_settings(self.cfg, ["max_length"])
 
     def _prepare_training(self) -> None:
         super()._prepare_training()
@@ -282,7 +190,6 @@ class SpanRecognizer(Recognizer):
         return self._with_candidates(docs, self.predict(docs))
 
     def _with_candidates(self, docs: Sequence[Doc], lattice: Lattice) -> Lattice:
-        check_settings(self.cfg, ["candidates_key"])
         key = self.cfg["candidates_key"]
         if key is None:
             return lattice
@@ -298,7 +205,6 @@ class SpanRecognizer(Recognizer):
         lattice (Lattice): Their scores, from `predict`.
         """
         docs = list(docs)
-        check_settings(self.cfg, ["overlap", "flat", "max_spans"])
         lattice = self._with_candidates(docs, lattice)
         found = above(
             self.objective.log_odds(lattice),
@@ -381,9 +287,6 @@ class SpanRecognizer(Recognizer):
         return lattice
 
     def _score_thresholds(self) -> List[float]:
-        check_settings(
-            self.cfg, ["threshold", "label_thresholds", "label_temperatures"]
-        )
         check_labels(self.cfg, self.name)
         return self.to_scores(self.cfg)
 
@@ -417,7 +320,6 @@ class SpanRecognizer(Recognizer):
             the scores. *Shapes:* () and (n_labels, n_tokens, width)
         """
         validate_examples(examples, "SpanRecognizer.get_loss")
-        check_settings(self.cfg, ["loss_weight"])
         examples = list(examples)
         reader = self._gold_reader
         if isinstance(reader, CandidateReader):
@@ -440,7 +342,6 @@ class SpanRecognizer(Recognizer):
 
     @property
     def _gold_reader(self) -> GoldReader:
-        check_settings(self.cfg, ["gold", "candidates_key"])
         if self.cfg["candidates_key"] is not None:
             return CandidateReader(
                 self.cfg["gold"], self.key, self.cfg["candidates_key"]

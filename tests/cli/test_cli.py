@@ -8,10 +8,11 @@ import srsly
 from spacy.cli._util import app
 from spacy.tokens import DocBin
 from spacy.training import Corpus
-from spacy.util import fix_random_seed
+from spacy.util import fix_random_seed, load_config
 from typer.testing import CliRunner
 
 from spacy_globalpointer import cli  # noqa: F401
+from spacy_globalpointer.cli.calibrate import save_with_settings
 
 PARTS = ("train", "dev", "test")
 SENTENCES = [
@@ -324,8 +325,12 @@ def test_calibrate_forbids_overlap_that_gold_never_has(folder, tmp_path):
     assert "overlap: 'any' before, 'any' now" in output
 
 
-def test_calibrate_with_labels_that_a_config_cannot_hold(folder, tmp_path):
-    sentences = [(t, [[s, e, f"a={x}"] for s, e, x in spans]) for t, spans in SENTENCES]
+@pytest.mark.parametrize("sign", ["=", ":", ":$"])
+def test_calibrate_with_labels_that_no_key_of_a_config_can_be(tmp_path, sign):
+    sentences = [
+        (text, [[start, end, f"a{sign}{label}"] for start, end, label in spans])
+        for text, spans in SENTENCES
+    ]
     write_corpus(tmp_path / "raw", sentences)
     run("convert", tmp_path / "raw", tmp_path / "corpus")
     data = tmp_path / "corpus" / "train.spacy"
@@ -336,6 +341,16 @@ def test_calibrate_with_labels_that_a_config_cannot_hold(folder, tmp_path):
     run("calibrate", tmp_path / "model", data, tmp_path / "calibrated", "-s", 0)
     nlp = spacy.load(tmp_path / "calibrated")
     assert nlp.evaluate(list(Corpus(data)(nlp)))["spans_sc_f"] == 1.0
+    # Values for each label are also in the config, if it can hold them in any form.
+    by_label = {f"a{sign}GPE": 0.25, f"a{sign}ORG": 0.75}
+    chosen = dict.fromkeys(("label_thresholds", "label_temperatures"), by_label)
+    save_with_settings(nlp, "global_pointer", chosen, tmp_path / "chosen")
+    config = load_config(tmp_path / "chosen" / "config.cfg")
+    cfg = spacy.load(tmp_path / "chosen").get_pipe("global_pointer").cfg
+    for setting in chosen:
+        written = config["components"]["global_pointer"][setting]
+        assert dict(written) == ({} if "$" in sign else by_label)
+        assert cfg[setting] == by_label
 
 
 def test_calibrate_replaces_another_pipeline(folder, tmp_path):
