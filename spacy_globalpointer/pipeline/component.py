@@ -155,7 +155,13 @@ class Recognizer(TrainablePipe):
         """
         # The components before work while this one asks for documents.
         with one_thread_in_fork():
-            yield from super().pipe(stream, batch_size=batch_size)
+            for docs in util.minibatch(stream, batch_size):
+                for part in self._split(docs):
+                    yield from super().pipe(part, batch_size=len(part))
+
+    def _split(self, docs: List[Doc]) -> Iterator[List[Doc]]:
+        """The documents of a batch that are predicted together."""
+        yield docs
 
     def update(
         self,

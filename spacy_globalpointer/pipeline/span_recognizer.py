@@ -1,7 +1,17 @@
 """The span recogniser, the component behind the factory `global_pointer`."""
 
 import warnings
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 import numpy
 from spacy.language import Language
@@ -42,6 +52,9 @@ from .settings import (
 DEFAULT_SPANS_KEY = SPAN_SETTINGS["spans_key"].default
 # max_length where the setting is null and there is no gold span to measure.
 DEFAULT_MAX_LENGTH = 32
+# Most scores of documents that are predicted together: 64 MB. Of whole novels, a
+# batch has fewer documents than it is asked for.
+MAX_CELLS = 2**24
 
 default_config = """
 [model]
@@ -161,9 +174,30 @@ class SpanRecognizer(Recognizer):
             if self.objective.exclusive:
                 count_second_labels(aligned, dropped)
 
+    def _prepare_build(self) -> None:
+        # Building runs the model: without a limit, a long document would have a
+        # lattice as wide as it is long.
+        self._set_max_length()
+
     def _prepare_training(self) -> None:
         super()._prepare_training()
+        self._set_max_length()
+
+    def _set_max_length(self) -> None:
         scorer_of(self.model).attrs["max_length"] = self.cfg["max_length"]
+
+    def _split(self, docs: List[Doc]) -> Iterator[List[Doc]]:
+        limit = self.cfg["max_length"]
+        part: List[Doc] = []
+        n_tokens = longest = 0
+        for doc in docs:
+            n_tokens, longest = n_tokens + len(doc), max(longest, len(doc))
+            width = longest if limit is None else min(longest, limit)
+            if part and n_tokens * width * len(self.labels) > MAX_CELLS:
+                yield part
+                part, n_tokens, longest = [], len(doc), len(doc)
+            part.append(doc)
+        yield part
 
     def predict(self, docs: Iterable[Doc]) -> Lattice:
         """Score all candidates of a batch, without modifying it.
