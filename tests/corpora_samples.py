@@ -219,6 +219,107 @@ SPACY_JSON = json.dumps(
         }
     ]
 )
+TRAIN_DATA = array(
+    ["Ann Lee lives in York.", {"entities": [[0, 7, "PER"], [17, 21, "LOC"]]}],
+    ["Bob left.", {"entities": []}],
+    indent=1,
+)
+TRAIN_DATA_LINES = lines(
+    ["Ann Lee lives in York.", {"entities": [[0, 7, "PER"], [17, 21, "LOC"]]}],
+    ["Bob left.", {"entities": []}],
+)
+NER_ANNOTATOR = json.dumps(
+    {
+        "classes": ["PER", "LOC"],
+        "annotations": [
+            ["Ann Lee lives in York.", {"entities": [[0, 7, "PER"], [17, 21, "LOC"]]}],
+            None,
+            ["Bob left.", {"entities": []}],
+        ],
+    }
+)
+ENTITIES = lines(
+    {
+        "text": "Ann Lee lives in York.",
+        "entities": [
+            {"start": 0, "end": 7, "label": "PER"},
+            {"start": 17, "end": 21, "label": "LOC", "text": "York"},
+        ],
+    },
+    {"text": "Bob left.", "entities": []},
+)
+TOKEN_TAGS = lines(
+    {
+        "id": "0",
+        "tokens": ["Ann", "Lee", "of", "York"],
+        "pos_tags": [1, 1, 2, 1],
+        "ner_tags": ["B-PER", "I-PER", "O", "B-LOC"],
+    },
+    {"id": "1", "tokens": ["Bob"], "pos_tags": [1], "ner_tags": ["O"]},
+)
+BIAFFINE = lines(
+    {
+        "doc_key": "a1",
+        "sentences": [["Ann", "Lee", "left", "."], ["Bob", "saw", "New", "York", "."]],
+        "ners": [[[0, 1, "PER"]], [[2, 3, "LOC"], [3, 3, "X"]]],
+    }
+)
+W2NER = array(
+    {
+        "sentence": ["left", "and", "right", "leg", "of", "Bob"],
+        "ner": [
+            {"index": [2, 3], "type": "PART"},
+            {"index": [0, 3], "type": "PART"},
+            {"index": [5], "type": "PER"},
+        ],
+    },
+)
+ONEIE = lines(
+    {
+        "doc_id": "a",
+        "sent_id": "a-1",
+        "tokens": ["Ann", "of", "York"],
+        "pieces": ["Ann", "of", "York"],
+        "sentence": "Ann of York",
+        "entity_mentions": [
+            {"id": "E1", "text": "Ann", "entity_type": "PER", "start": 0, "end": 1},
+            {"id": "E2", "text": "York", "entity_type": "GPE", "start": 2, "end": 3},
+        ],
+        "relation_mentions": [
+            {
+                "id": "R1",
+                "relation_type": "PHYS",
+                "arguments": [
+                    {"entity_id": "E2", "text": "York", "role": "Arg-2"},
+                    {"entity_id": "E1", "text": "Ann", "role": "Arg-1"},
+                ],
+            }
+        ],
+        "event_mentions": [{"id": "V1", "event_type": "Life"}],
+    }
+)
+GLINER = array(
+    {
+        "tokenized_text": ["Ann", "Lee", "of", "York"],
+        "ner": [[0, 1, "person"], [3, 3, "city"]],
+    }
+)
+DATATURKS = lines(
+    {
+        "content": "Ann Lee of York",
+        "annotation": [
+            {"label": ["PER"], "points": [{"start": 0, "end": 6, "text": "Ann Lee"}]},
+            {"label": [], "points": [{"start": 8, "end": 9, "text": "of"}]},
+            {
+                "label": ["LOC", "X"],
+                "points": [{"start": 11, "end": 14, "text": "York"}],
+            },
+        ],
+        "extras": None,
+        "metadata": {"first_done_at": 1},
+    },
+    {"content": "Bob", "annotation": None, "extras": None},
+)
 SAMPLES = {
     "conll2003": ("eng.train", CONLL2003),
     "genia": ("genia.iob2", GENIA),
@@ -239,4 +340,14 @@ SAMPLES = {
     "scierc": ("a.json", SCIERC),
     "jsonl": ("a.jsonl", JSONL),
     "spacy_json": ("b.json", SPACY_JSON),
+    "train_data": ("a.json", TRAIN_DATA),
+    "train_data_lines": ("a.jsonl", TRAIN_DATA_LINES),
+    "ner_annotator": ("a.json", NER_ANNOTATOR),
+    "entities": ("a.jsonl", ENTITIES),
+    "token_tags": ("a.jsonl", TOKEN_TAGS),
+    "biaffine": ("a.jsonlines", BIAFFINE),
+    "w2ner": ("a.json", W2NER),
+    "oneie": ("a.oneie.json", ONEIE),
+    "gliner": ("a.json", GLINER),
+    "dataturks": ("a.json", DATATURKS),
 }

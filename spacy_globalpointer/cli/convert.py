@@ -77,6 +77,11 @@ def convert_cli(
         help="Split a corpus without parts by document into train, dev and test: 80,10,10; or train into train and dev where there is no dev: 90,10",
     ),
     seed: int = typer.Option(0, "--seed", help="Seed of the split", min=0),
+    label_names: Optional[str] = typer.Option(
+        None,
+        "--label-names",
+        help="What the numbers of tags stand for, in their order: O,B-PER,I-PER",
+    ),
     _: bool = typer.Option(
         False,
         "--list-formats",
@@ -118,6 +123,7 @@ def convert_cli(
             fragments=fragments,
             split=None if split is None else parse_shares(split),
             seed=seed,
+            label_names=None if label_names is None else label_names.split(","),
         )
         conversion = Conversion(source, target, options)
         for path in conversion.parts.others:

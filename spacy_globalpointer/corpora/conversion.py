@@ -41,6 +41,8 @@ class Options:
     split (Optional[Sequence[float]]): Shares of train, dev and test of a corpus
         without parts; of train and dev of one without dev.
     seed (int): For the split.
+    label_names (Optional[Sequence[str]]): What numbers stand for, in the order of the
+        numbers, where tags are numbers.
     """
 
     format: Optional[str] = None
@@ -53,6 +55,7 @@ class Options:
     fragments: str = "drop"
     split: Optional[Sequence[float]] = None
     seed: int = 0
+    label_names: Optional[Sequence[str]] = None
 
 
 class Conversion:
@@ -200,9 +203,11 @@ class Conversion:
     ) -> Iterator[Record]:
         for path in files:
             kind = self.formats[path]
-            more: Dict[str, Any] = {}
-            if kind == "spacy":
-                more = {"spans_key": self.options.spans_key, "vocab": tools.vocab}
+            more = {
+                "spans_key": self.options.spans_key,
+                "vocab": tools.vocab,
+                "label_names": self.options.label_names,
+            }
             if kind is None:
                 tally.add("file without documents", Record(path, 1, None))
                 continue

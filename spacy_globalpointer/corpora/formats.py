@@ -4,19 +4,27 @@ from pathlib import Path
 from typing import Any, Iterator, Optional
 
 from . import (
+    biaffine,
     brat,
     cluener,
     cmeee,
     columns,
+    dataturks,
     doccano,
     dygie,
+    entities_json,
+    gliner,
     jsonl,
     label_studio,
+    oneie,
     prodigy,
     pubtator,
     spacy_docbin,
     spacy_json,
     spert,
+    token_tags,
+    train_data,
+    w2ner,
 )
 from .head import Head
 from .record import CorpusError, Record
@@ -27,6 +35,8 @@ from .tally import Tally
 for _module in (
     *(jsonl, prodigy, doccano, label_studio, columns, brat, pubtator),
     *(cluener, cmeee, spert, dygie, spacy_docbin, spacy_json),
+    *(train_data, entities_json, token_tags, biaffine, w2ner, oneie, gliner),
+    dataturks,
 ):
     register(_module.FORMAT)
 

@@ -5,6 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
 
+from .arrow import is_table
 from .record import CorpusError
 from .source import Source
 from .tally import Tally
@@ -47,18 +48,25 @@ class Head:
 
     @property
     def is_json(self) -> bool:
-        return self.text.lstrip()[:1] in ("{", "[")
+        """Whether there are values as those of JSON; Parquet has them too."""
+        return is_table(self.content) or self.text.lstrip()[:1] in ("{", "[")
 
     @cached_property
     def rows(self) -> List[Dict[str, Any]]:
         """The first objects of a JSON file, or the first behind what is damaged."""
-        self.error: Optional[CorpusError] = None
-        if not self.is_json:
-            return []
-        return self._objects("error") or self._objects("skip")
+        rows = [value for value in self.values if isinstance(value, dict)]
+        return rows or [v for v in self._read("skip") if isinstance(v, dict)]
 
-    def _objects(self, on_error: str) -> List[Dict[str, Any]]:
-        rows: List[Dict[str, Any]] = []
+    @cached_property
+    def values(self) -> List[Any]:
+        """The first values of a JSON file, objects or others."""
+        self.error: Optional[CorpusError] = None
+        return self._read("error")
+
+    def _read(self, on_error: str) -> List[Any]:
+        values: List[Any] = []
+        if not self.is_json:
+            return values
         read = 0
 
         def count(n: int) -> None:
@@ -68,15 +76,14 @@ class Head:
         source = Source(self.path, Tally(None, count, on_error, self.encoding))
         try:
             with source:
-                for row in source.json_values():
-                    if isinstance(row, dict):
-                        rows.append(row)
+                for value in source.json_values():
+                    values.append(value)
                     # Long rows take memory.
-                    if len(rows) == N_ROWS or read > 16 * SIZE:
+                    if len(values) == N_ROWS or read > 16 * SIZE:
                         break
         except CorpusError as error:
             self.error = self.error or error
-        return rows
+        return values
 
     def has_rows(self, fits: Callable[[Dict[str, Any]], bool]) -> bool:
         """Whether there are objects, and all are as they are to be."""

@@ -25,7 +25,12 @@ OTHER_SUFFIXES = {
     *(".py", ".sh", ".yml", ".yaml", ".toml", ".cfg", ".conf", ".ini"),
     *(".zip", ".tar", ".tgz", ".png", ".jpg", ".svg"),
 }
-OTHER_NAMES = re.compile(r"(readme|licen[cs]e|citation|changelog|makefile)\b", re.I)
+OTHER_NAMES = re.compile(
+    r"(readme|licen[cs]e|citation|changelog|makefile)\b"
+    # What `datasets` saves beside the rows.
+    r"|(dataset_infos?|dataset_dict|state)\.json$",
+    re.I,
+)
 # What this package itself writes beside a corpus.
 REPORT = "report.jsonl"
 

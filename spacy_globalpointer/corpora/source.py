@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Callable, Iterator, Optional, Type, cast
 
+from .arrow import is_table, table_rows
 from .record import CorpusError, Record
 from .tally import Tally
 
@@ -116,8 +117,16 @@ class Source:
                     yield value
 
     def json_values(self) -> Iterator[Any]:
-        """The elements of an array, or values one behind the other, on a line
-        each or not. Only one of them is in memory."""
+        """The elements of an array, or values one after the other, on a line each or
+        not; the rows of a Parquet or Arrow file. Only one of them is in memory."""
+        with self.path.open("rb") as file:
+            is_rows = is_table(file.read(8))
+        if is_rows:
+            self.line = 0
+            for row in table_rows(self.path, self.tally.advance):
+                self.line += 1
+                yield row
+            return
         values = _Values(self._chunks())
         while values.skip_blank():
             self.line = values.line

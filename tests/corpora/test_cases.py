@@ -52,6 +52,57 @@ EXPECTED: Dict[str, Expected] = {
         {"train": [[("flu", "Disease"), ("Flu", "Disease")]]},
         {"of a kind that is no span": 1},
     ),
+    "unsupported_entities_start_end": Expected(
+        {"train": [[("Ann Lee", "PER"), ("Paris", "LOC")]]}
+    ),
+    "unsupported_gliner": Expected(
+        {"train": [[("Ann Lee", "person"), ("Paris", "city")]]}
+    ),
+    "unsupported_spacy_train_data": Expected(
+        {"train": [[("Ann Lee", "PER"), ("Paris", "LOC")], [("Bob", "PER")]]}
+    ),
+    "unsupported_tokens_and_tags": Expected(
+        {"train": [[("Ann Lee", "PER"), ("Paris", "LOC")], [("Bob", "PER")]]}
+    ),
+    "unsupported_w2ner": Expected(
+        {"train": [[("Brain fog", "ADR"), ("decreased skills", "ADR")]]},
+        {"discontinuous": 1},
+    ),
+    "silent_label_studio_empty_labels": Expected(
+        {"train": [[("Ann Lee", "PER")]]}, {"without a label": 1}
+    ),
+    "refused_label_studio_min_other_name": Expected({"train": [[("Ann Lee", "PER")]]}),
+    "ls_backslash_n/1_path.json": Expected(
+        {"1_path": [[("C:\\new\\notes.txt", "FILE")]]}
+    ),
+    "ls_backslash_n/2_control.json": Expected({"2_control": [[("C:\\data", "FILE")]]}),
+    "ls_collapsed_spaces/1_double_space.json": Expected(
+        {"1_double_space": [[("Berlin,  Germany", "LOC")]]}
+    ),
+    "ls_collapsed_spaces/6_control.json": Expected(
+        {"6_control": [[("Bank\nof\nEngland", "ORG")]]}
+    ),
+    "ls_region_without_label/1_absent.json": Expected(
+        {"1_absent": [[("Ann", "PER")]]}, {"without a label": 1}
+    ),
+    "ls_two_text_tags/1_to_name.json": Expected(
+        {"1_to_name": [[("Acme", "BUYER"), ("Bob", "PER")], [("Bob Lee", "PER")]]}
+    ),
+    "ls_url_text/1_url.json": Expected(
+        says="line 2: the text is not in the export", fails=True
+    ),
+    "prodigy_binary/1_teach.jsonl": Expected(
+        {"1_teach": [[("Ann", "PER"), ("Bob", "PER"), ("Cork", "LOC")]]},
+        {"answer about one span of a text": 4},
+    ),
+    "prodigy_wordpieces/1_bert.jsonl": Expected({"1_bert": [[("Ada Nolan", "PER")]]}),
+    "prodigy_wordpieces/2_lower_case_only.jsonl": Expected(
+        {"2_lower_case_only": [[("Ada", "PER")]]}
+    ),
+    "spacy_docbin/2_keys.spacy": Expected(
+        says=r"there are spans under \['a', 'b'\]; name one with --spans-key",
+        fails=True,
+    ),
 }
 
 

@@ -7,25 +7,35 @@ import json
 import pytest
 from corpora_samples import (
     ANNOTATION,
+    BIAFFINE,
     BILUO,
     BIOES,
     CLUENER,
     CMEEE,
     CONLL2003,
+    DATATURKS,
     DOCCANO_LISTS,
     DOCCANO_OBJECTS,
+    ENTITIES,
     GENIA,
     GERMEVAL,
+    GLINER,
     IOB1,
     JSONL,
     LABEL_STUDIO,
     LABEL_STUDIO_MIN,
     LITBANK,
+    NER_ANNOTATOR,
+    ONEIE,
     PRODIGY,
     PUBTATOR,
     SCIERC,
     SPERT,
     TEXT,
+    TOKEN_TAGS,
+    TRAIN_DATA,
+    TRAIN_DATA_LINES,
+    W2NER,
     lines,
     result,
 )
@@ -117,6 +127,41 @@ SAMPLES = {
         ),
     ]),
     "jsonl": ("train.jsonl", JSONL, "jsonl", "en", [("Ann of York", [(0, 1, "PER")])]),
+    **{
+        name: (file, content, kind, "en", [
+            ("Ann Lee lives in York .", [(0, 2, "PER"), (4, 5, "LOC")]),
+            ("Bob left .", []),
+        ])
+        for name, file, content, kind in [
+            ("train data", "train.json", TRAIN_DATA, "train-data"),
+            ("train data lines", "train.jsonl", TRAIN_DATA_LINES, "train-data"),
+            ("ner annotator", "annotations.json", NER_ANNOTATOR, "train-data"),
+            ("entities", "a.jsonl", ENTITIES, "entities"),
+        ]
+    },
+    "token tags": ("train.jsonl", TOKEN_TAGS, "token-tags", "en", [
+        ("Ann Lee of York", [(0, 2, "PER"), (3, 4, "LOC")]),
+        ("Bob", []),
+    ]),
+    "biaffine": ("train.jsonlines", BIAFFINE, "biaffine", "en", [
+        (
+            "Ann Lee left . Bob saw New York .",
+            [(0, 2, "PER"), (6, 8, "LOC"), (7, 8, "X")],
+        ),
+    ]),
+    "w2ner": ("train.json", W2NER, "w2ner", "en", [
+        ("left and right leg of Bob", [(2, 4, "PART"), (5, 6, "PER")]),
+    ]),
+    "oneie": ("train.oneie.json", ONEIE, "oneie", "en", [
+        ("Ann of York", [(0, 1, "PER"), (2, 3, "GPE")]),
+    ]),
+    "gliner": ("train.json", GLINER, "gliner", "en", [
+        ("Ann Lee of York", [(0, 2, "person"), (3, 4, "city")]),
+    ]),
+    "dataturks": ("a.json", DATATURKS, "dataturks", "en", [
+        ("Ann Lee of York", [(0, 2, "PER"), (3, 4, "LOC"), (3, 4, "X")]),
+        ("Bob", None),
+    ]),
 }  # fmt: skip
 
 

@@ -209,12 +209,98 @@ def as_spacy_json(docs):
     )
 
 
+def as_train_data(docs):
+    return json.dumps(
+        [[text, {"entities": spans}] for text, spans in (characters(*d) for d in docs)]
+    )
+
+
+def as_entities(docs):
+    return rows(
+        {
+            "text": text,
+            "entities": [{"start": s, "end": e, "label": x} for s, e, x in spans],
+        }
+        for text, spans in (characters(*doc) for doc in docs)
+    )
+
+
+def as_dataturks(docs):
+    return rows(
+        {
+            "content": text,
+            "annotation": [
+                {
+                    "label": [label],
+                    "points": [{"start": s, "end": e - 1, "text": text[s:e]}],
+                }
+                for s, e, label in spans
+            ],
+        }
+        for text, spans in (characters(*doc) for doc in docs)
+    )
+
+
+def as_token_tags(docs):
+    return rows(
+        {"tokens": words, "ner_tags": one_layer(words, spans)} for words, spans in docs
+    )
+
+
+def as_biaffine(docs):
+    return rows(
+        {
+            "doc_key": str(i),
+            "sentences": [["first"], words],
+            "ners": [[], [[s, e - 1, label] for s, e, label in spans]],
+        }
+        for i, (words, spans) in enumerate(docs)
+    )
+
+
+def as_w2ner(docs):
+    return json.dumps(
+        [
+            {
+                "sentence": words,
+                "ner": [{"index": [*range(s, e)], "type": x} for s, e, x in spans],
+            }
+            for words, spans in docs
+        ]
+    )
+
+
+def as_oneie(docs):
+    return rows(
+        {
+            "tokens": words,
+            "entity_mentions": [
+                {"id": str(i), "entity_type": x, "start": s, "end": e}
+                for i, (s, e, x) in enumerate(spans)
+            ],
+        }
+        for words, spans in docs
+    )
+
+
+def as_gliner(docs):
+    return json.dumps(
+        [
+            {"tokenized_text": words, "ner": [[s, e - 1, x] for s, e, x in spans]}
+            for words, spans in docs
+        ]
+    )
+
+
 # Those with tokens give the tokens back; the others are compared by characters.
 WITH_TOKENS = {
     "jsonl": as_jsonl,
     "prodigy": as_prodigy,
     "spert": as_spert,
     "dygie": as_dygie,
+    "w2ner": as_w2ner,
+    "oneie": as_oneie,
+    "gliner": as_gliner,
 }
 WITH_TEXT = {
     "jsonl": as_jsonl_with_text,
@@ -223,8 +309,15 @@ WITH_TEXT = {
     "cmeee": as_cmeee,
     "cluener": as_cluener,
     "pubtator": as_pubtator,
+    "train-data": as_train_data,
+    "entities": as_entities,
+    "dataturks": as_dataturks,
 }
-FLAT = {"columns": as_columns, "spacy-json": as_spacy_json}
+FLAT = {
+    "columns": as_columns,
+    "spacy-json": as_spacy_json,
+    "token-tags": as_token_tags,
+}
 corpora = st.lists(documents(), min_size=1, max_size=4)
 # A label that ends with white space would end the line.
 flat_corpora = st.lists(
@@ -277,6 +370,17 @@ def test_texts_and_characters_survive(path, name, docs):
 def test_layers_survive(path, docs):
     path.write_text(as_layers(docs), encoding="utf8", newline="")
     same(read(path, format="columns"), docs)
+
+
+@few_examples
+@given(corpora)
+def test_spans_of_sentences_survive(path, docs):
+    path.write_text(as_biaffine(docs), encoding="utf8", newline="")
+    shifted = [
+        (["first", *words], [(s + 1, e + 1, label) for s, e, label in spans])
+        for words, spans in docs
+    ]
+    same(read(path, format="biaffine"), shifted)
 
 
 @pytest.mark.parametrize("name", FLAT)

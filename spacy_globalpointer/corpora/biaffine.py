@@ -1,0 +1,95 @@
+"""The JSONL of biaffine NER: documents of tokenized sentences, ends inclusive.
+
+    {"doc_key": "a1", "sentences": [["Ann", "left", "."], ["Bo", "sat", "."]],
+     "ners": [[[0, 0, "PER"]], [[0, 0, "PER"]]]}
+
+Spans count the tokens of their sentence. Where they do not fit, they count those of
+the document.
+"""
+
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, Iterator, List, Optional
+
+from .fields import a_list, an_object, is_offset, is_strings
+from .head import Head
+from .record import LineError, Mention, Record
+from .registry import Format
+from .source import Source
+from .tally import Tally
+
+
+def read_biaffine(path: Path, tally: Tally) -> Iterator[Record]:
+    """Read a file, document by document. Arguments as for `read_corpus`."""
+    with Source(path, tally) as source:
+        for row in source.json_values():
+            with source.record():
+                row = an_object(row)
+                sentences = a_list(row, "sentences")
+                if not all(map(is_strings, sentences)):
+                    raise LineError(
+                        f"'sentences' must be lists of strings, not {sentences!r:.80}"
+                    )
+                lengths = [len(sentence) for sentence in sentences]
+                starts = [0, *accumulate(lengths)]
+                doc = row.get("doc_key")
+                yield Record(
+                    path,
+                    source.line,
+                    _mentions(row, starts),
+                    tokens=[token for sentence in sentences for token in sentence],
+                    inclusive=True,
+                    sent_starts=[s for s, length in zip(starts, lengths) if length],
+                    doc=None if doc is None else str(doc),
+                )
+
+
+def is_biaffine(head: Head) -> bool:
+    """Whether a file is of this format."""
+    return head.has_rows(
+        lambda row: (
+            isinstance(row.get("sentences"), list)
+            and all(map(is_strings, row["sentences"]))
+        )
+    ) and any("ners" in row and "ner" not in row for row in head.rows)
+
+
+def _mentions(row: Any, starts: List[int]) -> Optional[List[Mention]]:
+    """starts (List[int]): The first token of each sentence, and the end."""
+    if row.get("ners") is None:
+        return None
+    ners = a_list(row, "ners")
+    if len(ners) != len(starts) - 1 or not all(isinstance(ner, list) for ner in ners):
+        raise LineError(
+            f"'ners' must have a list for each of {len(starts) - 1} sentences, not "
+            f"{ners!r:.80}"
+        )
+    spans = [(i, span) for i, ner in enumerate(ners) for span in ner]
+    for _, span in spans:
+        if not (
+            isinstance(span, list)
+            and len(span) >= 3
+            and is_offset(span[0])
+            and is_offset(span[1])
+            and isinstance(span[2], str)
+        ):
+            raise LineError(f"a span must be [start, end, label], not {span!r:.80}")
+    in_sentence = all(starts[i] + span[1] < starts[i + 1] for i, span in spans)
+    return [
+        Mention(span[0] + offset, span[1] + offset, span[2])
+        for i, span in spans
+        for offset in [starts[i] if in_sentence else 0]
+    ]
+
+
+FORMAT = Format(
+    name="biaffine",
+    description="JSONL of biaffine NER: documents as sentences with ners.",
+    matches=is_biaffine,
+    read=read_biaffine,
+    example={
+        "a.jsonl": """\
+{"doc_key": "a1", "sentences": [["Ann", "left"]], "ners": [[[0, 0, "PER"]]]}
+"""
+    },
+)

@@ -1,0 +1,88 @@
+"""JSON or JSONL of texts with a list of entities as objects, ends exclusive.
+
+    {"text": "Ann left.", "entities": [{"start": 0, "end": 3, "label": "PER"}]}
+
+So do `spacy convert`, displaCy ("ents") and many scripts write them.
+"""
+
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Optional
+
+from .fields import a_list, a_string, an_object, an_offset, count_of
+from .head import Head
+from .record import Mention, Record
+from .registry import Format
+from .source import Source
+from .tally import Tally
+
+LISTS = ("entities", "ents")
+LABELS = ("label", "type", "entity_group")
+STARTS, ENDS = ("start", "start_char", "begin"), ("end", "end_char")
+SURFACES = ("text", "word")
+
+
+def read_entities(path: Path, tally: Tally) -> Iterator[Record]:
+    """Read a file, text by text. Arguments as for `read_corpus`."""
+    with Source(path, tally) as source:
+        for row in source.json_values():
+            with source.record():
+                row = an_object(row)
+                yield Record(
+                    path,
+                    source.line,
+                    _mentions(row),
+                    text=a_string(row, "text"),
+                    unit="characters",
+                    others=count_of(row, "relations"),
+                )
+
+
+def is_entities(head: Head) -> bool:
+    """Whether a file is of this format."""
+    return head.has_rows(_fits) and any({*LISTS} & row.keys() for row in head.rows)
+
+
+def _fits(row: Dict[str, Any]) -> bool:
+    lists = [row[key] for key in LISTS if row.get(key) is not None]
+    return isinstance(row.get("text"), str) and all(
+        isinstance(spans, list)
+        and all(
+            isinstance(span, dict)
+            and all(any(key in span for key in keys) for keys in (STARTS, ENDS, LABELS))
+            for span in spans
+        )
+        for spans in lists
+    )
+
+
+def _mentions(row: Any) -> Optional[List[Mention]]:
+    found = [key for key in LISTS if row.get(key) is not None]
+    if not found:
+        return None
+    return [_mention(an_object(span)) for key in found for span in a_list(row, key)]
+
+
+def _mention(span: Any) -> Mention:
+    start, end = (an_offset(span, _key(span, keys)) for keys in (STARTS, ENDS))
+    label = _key(span, LABELS)
+    # An annotator may have left it out.
+    name = "" if span.get(label) is None else a_string(span, label)
+    surface = span.get(_key(span, SURFACES))
+    return Mention(start, end, name, surface if isinstance(surface, str) else None)
+
+
+def _key(span: Any, keys: Any) -> str:
+    return next((key for key in keys if key in span), keys[0])
+
+
+FORMAT = Format(
+    name="entities",
+    description="JSON or JSONL of texts with entities as objects: start, end, label.",
+    matches=is_entities,
+    read=read_entities,
+    example={
+        "a.jsonl": """\
+{"text": "Ann left.", "entities": [{"start": 0, "end": 3, "label": "PER"}]}
+"""
+    },
+)

@@ -1,0 +1,109 @@
+"""spaCy's `TRAIN_DATA`, an array of pairs of a text and its entities, ends exclusive.
+
+    [["Ann left.", {"entities": [[0, 3, "PER"]]}], ...]
+
+Also a pair a line, and the export of NER Annotator, which has the pairs in an object
+and null where a text was skipped:
+
+    {"classes": ["PER"], "annotations": [["Ann left.", {"entities": [...]}], null]}
+"""
+
+from pathlib import Path
+from typing import Any, Iterator, List, Optional
+
+from .fields import a_list, a_string, is_offset
+from .head import Head
+from .record import LineError, Mention, Record
+from .registry import Format
+from .source import Source
+from .tally import Tally
+
+
+def read_train_data(path: Path, tally: Tally) -> Iterator[Record]:
+    """Read a file, text by text. Arguments as for `read_corpus`."""
+    with Source(path, tally) as source:
+        for pair in _pairs(source):
+            with source.record():
+                if pair is None:
+                    record = Record(path, source.line, None)
+                    tally.add("of a rejected or skipped document", record)
+                    continue
+                if not _is_pair(pair):
+                    raise LineError(
+                        f'expected [text, {{"entities": ...}}], got {pair!r:.80}'
+                    )
+                text, annotation = pair
+                yield Record(
+                    path,
+                    source.line,
+                    _mentions(annotation),
+                    text=text,
+                    unit="characters",
+                )
+
+
+def is_train_data(head: Head) -> bool:
+    """Whether a file is of this format."""
+    values = head.values
+    if values and isinstance(values[0], str):
+        return _is_pair(values[:2])
+    if head.rows:
+        return len(values) == len(head.rows) and all(
+            isinstance(row.get("annotations"), list)
+            and any(map(_is_pair, row["annotations"]))
+            for row in head.rows
+        )
+    return any(map(_is_pair, values))
+
+
+def _is_pair(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and isinstance(value[0], str)
+        and isinstance(value[1], dict)
+        and "entities" in value[1]
+    )
+
+
+def _pairs(source: Source) -> Iterator[Any]:
+    """The pairs of a text and its annotation, and None where there is none."""
+    if isinstance(next(iter(Head.of(source.path).values), None), str):
+        # A pair a line.
+        yield from source.json_lines()
+        return
+    for value in source.json_values():
+        if isinstance(value, dict):
+            yield from a_list(value, "annotations")
+        else:
+            yield value
+
+
+def _mentions(annotation: Any) -> Optional[List[Mention]]:
+    if annotation.get("entities") is None:
+        return None
+    return [_mention(entity) for entity in a_list(annotation, "entities")]
+
+
+def _mention(entity: Any) -> Mention:
+    if isinstance(entity, dict):
+        entity = [entity.get(key) for key in ("start", "end", "label")]
+    if not (
+        isinstance(entity, list)
+        and len(entity) >= 3
+        and is_offset(entity[0])
+        and is_offset(entity[1])
+    ):
+        raise LineError(f"an entity must be [start, end, label], not {entity!r:.80}")
+    # An annotator may have left the label out.
+    label = "" if entity[2] is None else a_string({"label": entity[2]}, "label")
+    return Mention(entity[0], entity[1], label)
+
+
+FORMAT = Format(
+    name="train-data",
+    description="spaCy's TRAIN_DATA as JSON: pairs of a text and its entities.",
+    matches=is_train_data,
+    read=read_train_data,
+    example={"a.json": '[["Ann left.", {"entities": [[0, 3, "PER"]]}]]\n'},
+)

@@ -1,0 +1,81 @@
+"""W2NER's JSON: tokenized sentences, and the tokens of each entity.
+
+    [{"sentence": ["left", "and", "right", "leg"], "ner": [
+        {"index": [2, 3], "type": "PART"}, {"index": [0, 3], "type": "PART"}]}]
+
+Tokens that do not follow each other are a discontinuous entity.
+"""
+
+from pathlib import Path
+from typing import Any, Iterator, List, Optional, Tuple
+
+from .fields import a_list, a_string, an_object, is_offset, is_strings, strings
+from .head import Head
+from .record import LineError, Mention, Record
+from .registry import Format
+from .source import Source
+from .tally import Tally
+
+
+def read_w2ner(path: Path, tally: Tally) -> Iterator[Record]:
+    """Read a file, sentence by sentence. Arguments as for `read_corpus`."""
+    with Source(path, tally) as source:
+        for row in source.json_values():
+            with source.record():
+                row = an_object(row)
+                tokens = strings(row, "sentence")
+                mentions: Optional[List[Mention]] = None
+                if row.get("ner") is not None:
+                    entities = map(an_object, a_list(row, "ner"))
+                    mentions = [_mention(entity, len(tokens)) for entity in entities]
+                yield Record(path, source.line, mentions, tokens=tokens)
+
+
+def is_w2ner(head: Head) -> bool:
+    """Whether a file is of this format."""
+    return head.has_rows(
+        lambda row: (
+            is_strings(row.get("sentence"))
+            and isinstance(row.get("ner", []), list)
+            and all(
+                isinstance(entity, dict) and "index" in entity
+                for entity in row.get("ner", [])
+            )
+        )
+    ) and any("ner" in row for row in head.rows)
+
+
+def _mention(entity: Any, n_tokens: int) -> Mention:
+    index = a_list(entity, "index")
+    if not index or not all(is_offset(i) and 0 <= i < n_tokens for i in index):
+        raise LineError(
+            f"'index' must be numbers of {n_tokens} tokens, not {index!r:.80}"
+        )
+    runs = _runs(index)
+    label = a_string(entity, "type")
+    fragments = runs if len(runs) > 1 else []
+    return Mention(runs[0][0], runs[-1][1], label, fragments=fragments)
+
+
+def _runs(index: List[int]) -> List[Tuple[int, int]]:
+    """Tokens that follow each other, as (first, the one behind the last)."""
+    runs: List[Tuple[int, int]] = []
+    for i in sorted({*index}):
+        if runs and runs[-1][1] == i:
+            runs[-1] = runs[-1][0], i + 1
+        else:
+            runs.append((i, i + 1))
+    return runs
+
+
+FORMAT = Format(
+    name="w2ner",
+    description="W2NER's JSON: sentences, and the tokens of each entity.",
+    matches=is_w2ner,
+    read=read_w2ner,
+    example={
+        "a.json": """\
+[{"sentence": ["Ann", "left"], "ner": [{"index": [0], "type": "PER"}]}]
+"""
+    },
+)
