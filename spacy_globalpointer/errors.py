@@ -36,7 +36,7 @@ class Errors:
         "'{name}', such as {name}.jsonl."
     )
     E011 = "No span recogniser{wanted} in the pipeline {names}."
-    E012 = "No document in {path} has gold spans under doc.spans['{key}']. {found}"
+    E012 = "No document in {path} has gold spans in {place}. {found}"
     E013 = (
         "The texts of pair {number} differ: gold starts with {gold!r}, predicted "
         "with {predicted!r}."
@@ -112,6 +112,14 @@ class Warnings:
         "each. Set `max_spans` higher to keep them all."
     )
     W030 = "No thresholds reach a {asked} on {path}; those that come closest are taken."
+    W032 = (
+        "{n_docs} of {total} documents in {path} have no annotation in {place} and are "
+        "left out of the scores."
+    )
+    W033 = (
+        "{n_tokens} tokens in {path} have no annotation in {place}. Predictions that "
+        "touch them are left out of the scores."
+    )
     W031 = (
         "Component '{name}' has no thresholds to choose: it predicts the best "
         "sequence of tags as a whole. Wrote {path} as it is. Name another component "

@@ -1,62 +1,123 @@
-"""The registered scorer."""
+"""Strict scores of spans, and the registered scorer."""
 
-from typing import Any, Callable, Dict, Iterable
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from spacy.scorer import Scorer
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 from spacy.training import Example
 
+from .pipeline.gold import GoldReader
 from .span_groups import contiguous_spans
+
+SelectT = Callable[[List[Span]], Iterable[Span]]
+
+
+@dataclass(frozen=True)
+class SpanSource:
+    """Where the spans that are compared stand.
+
+    reader (GoldReader): Reads the gold spans.
+    get_predicted (Callable[[Doc], Iterable[Span]]): The spans of a predicted document.
+    """
+
+    reader: GoldReader
+    get_predicted: Callable[[Doc], Iterable[Span]]
+
+    def __call__(self, reference: Doc) -> Optional[List[Span]]:
+        """The gold spans of a document, None if it has no annotation."""
+        return self.reader.spans(reference)
+
+    def read(self, example: Example) -> Optional[Tuple[List[Span], List[Span]]]:
+        """Gold spans, and the predicted ones that can be right or wrong: tokens
+        without annotation are left out, as by `spacy.scorer.get_ner_prf`. None if
+        the reference has no annotation."""
+        gold = self(example.reference)
+        if gold is None:
+            return None
+        predicted = list(self.get_predicted(example.predicted))
+        judged = self.reader.can_judge(example, predicted)
+        return gold, [span for span, kept in zip(predicted, judged) if kept]
+
+
+def spans_under(spans_key: str, gold: str = "spans") -> SpanSource:
+    """Predicted spans under doc.spans[spans_key].
+
+    spans_key (str): The key.
+    gold (str): Where the gold spans stand: "spans", under the same key; "ents", in
+        doc.ents.
+    """
+
+    def get_predicted(doc: Doc) -> List[Span]:
+        return contiguous_spans(doc.spans.get(spans_key))
+
+    return SpanSource(GoldReader(gold, spans_key), get_predicted)
+
+
+# Those of doc.ents, on both sides.
+entities = SpanSource(GoldReader("ents", ""), lambda doc: doc.ents)
+
+
+def score_spans(
+    examples: Sequence[Example],
+    attr: str,
+    source: SpanSource,
+    select: SelectT = list,
+) -> Dict[str, Any]:
+    """Strict scores: offsets and label must agree.
+
+    examples (Sequence[Example]): Examples with predictions. References without
+        annotation are left out.
+    attr (str): What the names of the scores begin with.
+    source (SpanSource): Where the spans stand.
+    select (Callable[[List[Span]], Iterable[Span]]): Those of one side that are scored.
+    RETURNS (Dict[str, Any]): `{attr}_p`, `_r`, `_f` and `_per_type`, as those of
+        `spacy.scorer.Scorer.score_spans`; None where there is nothing to score.
+    """
+    chosen: Dict[int, List[Span]] = {}
+    annotated = []
+    for example in examples:
+        sides = source.read(example)
+        if sides is not None:
+            annotated.append(example)
+            chosen[id(example.predicted)] = list(select(sides[1]))
+            chosen[id(example.reference)] = list(select(sides[0]))
+    scores: Dict[str, Any] = Scorer.score_spans(
+        annotated,
+        attr,
+        getter=lambda doc, _: chosen[id(doc)],
+        has_annotation=lambda doc: True,
+        allow_overlap=True,
+    )
+    return scores
 
 
 def span_score(examples: Iterable[Example], **cfg: Any) -> Dict[str, Any]:
     """Strict scores of spans: offsets and label must agree.
 
     examples (Iterable[Example]): The examples. References without annotation are
-        left out.
+        left out, and predictions that touch tokens without it.
     cfg: The component's settings; `spans_key`, `gold` and `set_ents` are read.
-    RETURNS (Dict[str, Any]): `spans_{key}_p`, `_r` and `_f` (micro), `_per_type`
-        and `_macro_f`, the mean F1 of the labels that occur in the gold spans or
-        in the predicted ones; `ents_p`, `_r`, `_f` and `_per_type` if `set_ents`.
+    RETURNS (Dict[str, Any]): `spans_p`, `_r` and `_f` (micro), `_per_type` and
+        `_macro_f`, the mean F1 of the labels that occur in the gold spans or in the
+        predicted ones; the same as `spans_{key}_p` and so on; `ents_p`, `_r`, `_f`
+        and `_per_type` if `set_ents`. None where there is no gold to compare with.
     """
     key = cfg["spans_key"]
-    attr = f"spans_{key}"
     examples = list(examples)
     # Spans are compared with what they were learnt from.
-    learns_ents = cfg.get("gold") == "ents"
-    references = {id(example.reference) for example in examples}
-
-    def get_spans(doc: Doc, _: str) -> Any:
-        if learns_ents and id(doc) in references:
-            return doc.ents
-        return contiguous_spans(doc.spans.get(key))
-
-    def has_annotation(doc: Doc) -> bool:
-        if learns_ents and id(doc) in references:
-            return doc.has_annotation("ENT_IOB")
-        return key in doc.spans
-
-    scores = Scorer.score_spans(
-        examples,
-        attr,
-        getter=get_spans,
-        has_annotation=has_annotation,
-        allow_overlap=True,
-    )
-    per_type = scores[f"{attr}_per_type"]
-    scores[f"{attr}_macro_f"] = (
+    found = score_spans(examples, "spans", spans_under(key, cfg.get("gold", "spans")))
+    per_type = found["spans_per_type"]
+    found["spans_macro_f"] = (
         sum(label["f"] for label in per_type.values()) / len(per_type)
         if per_type
         else None
     )
+    scores = dict(found)
+    for name, value in found.items():
+        scores[name.replace("spans", f"spans_{key}", 1)] = value
     if cfg.get("set_ents"):
-        scores.update(
-            Scorer.score_spans(
-                examples,
-                "ents",
-                has_annotation=lambda doc: doc.has_annotation("ENT_IOB"),
-            )
-        )
+        scores.update(score_spans(examples, "ents", entities))
     return scores
 
 

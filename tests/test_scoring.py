@@ -6,11 +6,14 @@ import pytest
 import spacy
 from pipelines import KEY, NAME, TEXTS, pipeline, set_spans, train
 from spacy.pipeline.spancat import spancat_score
+from spacy.scorer import get_ner_prf
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.util import registry
 
-from spacy_globalpointer.scoring import span_score
+from spacy_globalpointer.evaluation import label_counts, read_table, span_metrics
+from spacy_globalpointer.evaluation import prf as prf_of_counts
+from spacy_globalpointer.scoring import span_score, spans_under
 
 VOCAB = spacy.blank("xx").vocab
 LABELS = "ABC"
@@ -174,3 +177,80 @@ def test_scores_of_a_stream_are_those_of_a_list():
     scores = score(examples, set_ents=True)
     assert scores["ents_f"] == 1.0
     assert score(iter(examples), set_ents=True) == scores
+
+
+# Partial annotation
+
+
+def partial_doc(rng, ents):
+    """A document of which the entities and some of the other tokens are annotated."""
+    doc = Doc(VOCAB, words=list("abcdef"))
+    taken = {t for start, end, _ in ents for t in range(start, end)}
+    outside = [
+        doc[t : t + 1] for t in range(6) if t not in taken and rng.random() < 0.5
+    ]
+    doc.set_ents([Span(doc, *ent) for ent in ents], outside=outside, default="missing")
+    return doc
+
+
+def partial_examples(seed, n=8):
+    """Flat predictions in doc.spans and doc.ents, references that are annotated in
+    part, some of them not at all."""
+    rng = random.Random(seed)
+    examples = []
+    for _ in range(n):
+        gold = random_spans(rng, True)
+        right = [span for span in gold if rng.random() < 0.6]
+        taken = {t for start, end, _ in right for t in range(start, end)}
+        more = [s for s in random_spans(rng, True) if taken.isdisjoint(range(*s[:2]))]
+        predicted = sorted({*right, *more})
+        reference = doc_of() if rng.random() < 0.2 else partial_doc(rng, gold)
+        examples.append(Example(doc_of(predicted, predicted), reference))
+    return examples
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_tokens_without_annotation_are_left_out_as_by_spacys_ner(seed):
+    examples = partial_examples(seed)
+    expected = get_ner_prf(examples)
+    scores = score(examples, gold="ents", set_ents=True)
+    for name in ("p", "r", "f"):
+        assert scores[f"ents_{name}"] == expected[f"ents_{name}"]
+        assert scores[f"spans_{KEY}_{name}"] == expected[f"ents_{name}"]
+    metrics = span_metrics(examples, KEY, "ents")
+    table = read_table(
+        [(example.reference, example.predicted) for example in examples],
+        spans_under(KEY, "ents"),
+    )
+    counts = label_counts(table).sum((0, 1))
+    assert prf_of_counts(counts).tolist() == pytest.approx(
+        [expected[f"ents_{name}"] for name in ("p", "r", "f")]
+    )
+    for name in ("micro", "flat", "outermost"):
+        assert metrics[name]["f"] == expected["ents_f"]
+
+
+def test_other_tokens_than_those_of_the_reference():
+    """The reference knows "New York", and nothing of what comes before."""
+    reference = Doc(VOCAB, words=["in", "New", "York"])
+    reference.set_ents([Span(reference, 1, 3, "GPE")], default="missing")
+    for words, spaces, predicted, n in [
+        (["in", "New", "York"], None, [(0, 1, "A"), (1, 3, "GPE")], 1),
+        (["in New", "York"], None, [(0, 1, "A"), (1, 2, "GPE")], 1),
+        (["i", "n", "New", "York"], [False, True, True, True], [(2, 4, "GPE")], 1),
+    ]:
+        doc = Doc(VOCAB, words=words, spaces=spaces)
+        set_spans(doc, predicted)
+        sides = spans_under(KEY, "ents").read(Example(doc, reference))
+        assert [len(side) for side in sides] == [1, n]
+
+
+@pytest.mark.parametrize("key", [KEY, "other", "a_b"])
+def test_scores_without_the_key_are_those_with_it(key):
+    examples = [Example(doc_of(p), doc_of(g)) for p, g in random_pairs(0)]
+    for example in examples:
+        for doc in (example.reference, example.predicted):
+            doc.spans[key] = doc.spans.pop(KEY)
+    scores = score(examples, spans_key=key)
+    for name in ("p", "r", "f", "macro_f", "per_type"):
+        assert scores[f"spans_{name}"] == scores[f"spans_{key}_{name}"] != 0

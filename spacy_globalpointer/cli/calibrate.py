@@ -1,5 +1,6 @@
 """Thresholds chosen on held-out data."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
@@ -8,20 +9,24 @@ import torch
 import typer
 from spacy import util
 from spacy.language import Language
+from spacy.tokens import Doc
 from spacy.training import Example
 from wasabi import msg
 
-from ..decoding import Spans, overlap_of
+from ..decoding import Mask, Spans, margins_over, overlap_of
 from ..errors import Errors, Warnings
 from ..evaluation import Candidates, Goal, choose_thresholds, fit_temperatures
-from ..pipeline.gold import DroppedGold, GoldReader, annotation_found
+from ..pipeline.annotations import write_ents, write_spans
+from ..pipeline.gold import DroppedGold, GoldReader
 from ..pipeline.settings import to_config
 from ..pipeline.span_recognizer import SpanRecognizer
+from ..scoring import entities, score_spans
 from .common import (
     COMPONENT,
     DATA,
     GPU_ID,
     MODEL,
+    fail_without_gold,
     load,
     predict,
     read,
@@ -74,7 +79,8 @@ def calibrate_cli(
     brought in line with how often they are right, by a temperature for each label.
 
     Where no gold span overlaps another, or none crosses another, predictions are
-    kept from it too (the setting `overlap`). Nothing is taken that lowers F1.
+    kept from it too (the setting `overlap`). Nothing is taken that lowers F1. The
+    scores of doc.spans and of doc.ents before and after are shown.
     """
     if precision is not None and recall is not None:
         msg.fail(Errors.E031.format(precision=precision, recall=recall), exits=1)
@@ -88,14 +94,16 @@ def calibrate_cli(
     examples = read(nlp, pipe, data)
     before = {key: pipe.cfg[key] for key in CHOSEN}
     # At a threshold that lets next to nothing out, the candidates are predictions.
+    set_ents = pipe.cfg["set_ents"]
     pipe.cfg.update(
         threshold=FLOOR, label_thresholds={}, label_temperatures={}, overlap="any"
     )
+    pipe.cfg["set_ents"] = False
     predict(nlp, pipe, examples, "Finding candidates")
-    candidates = _candidates(pipe, examples)
-    if not candidates.n_gold.sum():
-        found = annotation_found(example.reference for example in examples)
-        msg.fail(Errors.E012.format(path=data, key=pipe.key, found=found), exits=1)
+    every, judged = _candidates(pipe, examples)
+    if not every.n_gold.sum():
+        fail_without_gold(pipe, examples, data)
+    candidates = replace(every, spans=every.spans[judged], right=every.right[judged])
     choices = _choices(pipe, candidates, before, strength, goal)
     counts = [_count(pipe, candidates, choice) for choice in choices]
     best = int(numpy.argmax([goal.value(*count) for count in counts]))
@@ -107,6 +115,13 @@ def calibrate_cli(
     was = _percentages(*_count(pipe, candidates, before))
     now = _percentages(*counts[best])
     msg.info(f"Micro P, R, F1 on {data}: {was} before, {now} now")
+    if set_ents:
+        references, gold = _entity_gold(pipe, examples)
+        was, now = (
+            _score_ents(pipe, every, examples, references, settings)
+            for settings in (before, choices[best])
+        )
+        msg.info(f"Micro P, R, F1 of doc.ents against {gold}: {was} before, {now} now")
     msg.good(f"Wrote {output}")
 
 
@@ -116,16 +131,68 @@ def _percentages(n_right: int, n_predicted: int, n_gold: int) -> str:
     return f"{100 * p:.2f}, {100 * r:.2f}, {100 * f1:.2f}"
 
 
-def _candidates(pipe: SpanRecognizer, examples: List[Example]) -> Candidates:
-    """What was predicted, and which of it is right."""
+def _entity_gold(
+    pipe: SpanRecognizer, examples: List[Example]
+) -> Tuple[List[Doc], str]:
+    """References with gold entities, and what these are: doc.ents, or where no
+    document has any, the outermost of the gold spans."""
+    references = [example.reference for example in examples]
+    if any(entities.reader.is_annotated(doc) for doc in references):
+        return references, "those of gold"
+    reader = GoldReader(pipe.cfg["gold"], pipe.key)
+    references = [doc.copy() for doc in references]
+    for doc in references:
+        spans = reader.spans(doc)
+        if spans is not None:
+            doc.set_ents(util.filter_spans(spans))
+    return references, "the outermost gold spans"
+
+
+def _score_ents(
+    pipe: SpanRecognizer,
+    candidates: Candidates,
+    examples: List[Example],
+    references: List[Doc],
+    settings: Settings,
+) -> str:
+    """What doc.ents scores with other settings, beside the entities of components
+    before."""
+    temperatures = numpy.array(pipe.temperatures(settings))
+    thresholds = numpy.array(pipe.to_scores(settings)) / temperatures
+    scaled = candidates.scaled(temperatures)
+    kept = scaled.spans[scaled.kept(thresholds, settings["overlap"])]
+    kept = replace(kept, margins=margins_over(kept.scores, thresholds[kept.labels]))
+    docs = [example.predicted.copy() for example in examples]
+    written = write_spans(
+        docs,
+        kept,
+        spans_key=pipe.key,
+        labels=pipe.labels,
+        probabilities=kept.scores,
+    )
+    write_ents(
+        docs,
+        kept,
+        written,
+        overwrite=pipe.cfg["overwrite_ents"],
+        flat=pipe.flat_of_ents,
+    )
+    scores = score_spans(
+        [Example(*sides) for sides in zip(docs, references)], "ents", entities
+    )
+    return ", ".join(f"{100 * (scores[f'ents_{name}'] or 0):.2f}" for name in "prf")
+
+
+def _candidates(
+    pipe: SpanRecognizer, examples: List[Example]
+) -> Tuple[Candidates, Mask]:
+    """What was predicted and which of it is right, and what of it can be judged."""
     reader = GoldReader(pipe.cfg["gold"], pipe.key)
     rows = {label: row for row, label in enumerate(pipe.labels)}
-    found, right, probabilities = [], [], []
+    found, right, judged, probabilities = [], [], [], []
     gold: List[Tuple[int, int, int]] = []
     offset = 0
     for number, example in enumerate(examples):
-        if not reader.is_annotated(example.reference):
-            continue
         wanted = {
             (offset + start, offset + end, rows[span.label_])
             for start, end, span in reader.read(example, DroppedGold()).spans
@@ -137,6 +204,7 @@ def _candidates(pipe: SpanRecognizer, examples: List[Example]) -> Candidates:
             place = (offset + span.start, offset + span.end, rows[span.label_])
             found.append((number, *place))
             right.append(place in wanted)
+        judged.append(reader.can_judge(example, group))
         probabilities.append(group.attrs["scores"])
         offset += len(example.predicted)
     docs, starts, ends, labels = numpy.array(found, dtype=int).reshape(-1, 4).T
@@ -144,14 +212,15 @@ def _candidates(pipe: SpanRecognizer, examples: List[Example]) -> Candidates:
     # Probabilities may be rounded to 1 all the same.
     p = numpy.clip(numpy.concatenate([*probabilities, []]), FLOOR, 1 - 1e-15)
     scores = numpy.array([pipe.objective.score(value) for value in p.tolist()])
-    return Candidates(
+    candidates = Candidates(
         spans=Spans(docs, starts, ends, labels, scores, scores),
         floor=pipe.objective.score(FLOOR),
         right=numpy.array(right, dtype=bool),
         n_gold=numpy.bincount(gold_labels, minlength=len(rows)),
         overlap=overlap_of(gold_starts, gold_ends),
-        flat=pipe.cfg["flat"],
+        flat=pipe.flat_of_spans,
     )
+    return candidates, numpy.concatenate([*judged, numpy.zeros(0, dtype=bool)])
 
 
 def _count(

@@ -15,7 +15,7 @@ from wasabi import msg
 from ..errors import Errors, Warnings
 from ..pipeline.candidates import give_candidates
 from ..pipeline.component import Recognizer
-from ..pipeline.gold import DroppedGold
+from ..pipeline.gold import DroppedGold, GoldReader, annotation_found
 
 MODEL = typer.Argument(..., help="Trained pipeline: a folder or a package")
 DATA = typer.Argument(..., help="Annotated documents, a .spacy file", exists=True)
@@ -60,6 +60,7 @@ def read(nlp: Language, pipe: Recognizer, path: Path, limit: int = 0) -> List[Ex
     where it learns them from doc.ents, and with the candidates, where it has to be
     given them."""
     examples = list(Corpus(path, limit=limit)(nlp))
+    _report_missing(pipe, examples, path)
     if pipe.cfg["gold"] == "ents":
         for example in examples:
             if example.reference.has_annotation("ENT_IOB"):
@@ -73,6 +74,34 @@ def read(nlp: Language, pipe: Recognizer, path: Path, limit: int = 0) -> List[Ex
             report = dropped.report()
             msg.warn(Warnings.W022.format(path=path, key=key, report=report))
     return examples
+
+
+def _report_missing(pipe: Recognizer, examples: List[Example], path: Path) -> None:
+    """Warn of documents and tokens that have no annotation."""
+    reader = GoldReader(pipe.cfg["gold"], pipe.key)
+    n_docs = n_tokens = 0
+    for example in examples:
+        if not reader.is_annotated(example.reference):
+            n_docs += 1
+        else:
+            unknown = reader.unknown(example)
+            n_tokens += 0 if unknown is None else int(unknown.sum())
+    place = "doc.ents" if reader.source == "ents" else f"doc.spans[{pipe.key!r}]"
+    if n_docs:
+        msg.warn(
+            Warnings.W032.format(
+                n_docs=n_docs, total=len(examples), path=path, place=place
+            )
+        )
+    if n_tokens:
+        msg.warn(Warnings.W033.format(n_tokens=n_tokens, path=path, place=place))
+
+
+def fail_without_gold(pipe: Recognizer, examples: List[Example], path: Path) -> None:
+    """Exit with an error that says where annotation is instead."""
+    found = annotation_found(example.reference for example in examples)
+    place = f"doc.spans[{pipe.key!r}]" if pipe.cfg["gold"] == "spans" else "doc.ents"
+    msg.fail(Errors.E012.format(path=path, place=place, found=found), exits=1)
 
 
 def predict(

@@ -10,7 +10,17 @@ from wasabi import msg
 
 from ..evaluation import span_metrics
 from ..evaluation.result import SETTINGS
-from .common import COMPONENT, DATA, GPU_ID, MODEL, load, predict, read
+from ..pipeline.gold import GoldReader
+from .common import (
+    COMPONENT,
+    DATA,
+    GPU_ID,
+    MODEL,
+    fail_without_gold,
+    load,
+    predict,
+    read,
+)
 
 
 def evaluate_cli(
@@ -22,28 +32,36 @@ def evaluate_cli(
     component: Optional[str] = COMPONENT,
     gpu_id: int = GPU_ID,
 ) -> None:
-    """Score the spans of a pipeline strictly: offsets and label must agree."""
+    """Score the spans of a pipeline strictly: offsets and label must agree.
+
+    Documents and tokens without annotation are left out. Without any gold spans there
+    is no score, and the exit status is 1.
+    """
     nlp, pipe = load(model, component, gpu_id)
     examples = read(nlp, pipe, data)
     n_words = sum(len(example.predicted) for example in examples)
     start = default_timer()
     predict(nlp, pipe, examples, "Predicting")
     seconds = default_timer() - start
+    reader = GoldReader(pipe.cfg["gold"], pipe.key)
     metrics = {
         "model": model,
         "data": str(data),
         "component": pipe.name,
         **{name: pipe.cfg[name] for name in SETTINGS if name in pipe.cfg},
         "documents": len(examples),
+        "annotated_documents": sum(reader.is_annotated(x.reference) for x in examples),
         "words": n_words,
         "words_per_second": round(n_words / seconds) if n_words else 0,
-        **span_metrics(examples, pipe.key),
+        **span_metrics(examples, pipe.key, pipe.cfg["gold"]),
     }
     _print(metrics)
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
         srsly.write_json(output, metrics)
         msg.good(f"Wrote {output}")
+    if metrics["micro"]["f"] is None:
+        fail_without_gold(pipe, examples, data)
 
 
 def _print(metrics: Dict[str, Any]) -> None:
@@ -72,5 +90,6 @@ def _print(metrics: Dict[str, Any]) -> None:
     )
 
 
-def _row(name: str, scores: Dict[str, float]) -> tuple:
-    return name, *(f"{100 * scores[key]:.2f}" for key in "prf")
+def _row(name: str, scores: Dict[str, Optional[float]]) -> tuple:
+    values = [scores[key] for key in "prf"]
+    return name, *("-" if x is None else f"{100 * x:.2f}" for x in values)

@@ -11,7 +11,16 @@ from wasabi import msg
 from ..evaluation import Result, TrainingSet, compare, read_training_log
 from ..pipeline.gold import GoldReader
 from ..report.write import write_report
-from .common import COMPONENT, DATA, GPU_ID, MODEL, load, predict, read
+from .common import (
+    COMPONENT,
+    DATA,
+    GPU_ID,
+    MODEL,
+    fail_without_gold,
+    load,
+    predict,
+    read,
+)
 
 
 def report_cli(
@@ -63,6 +72,8 @@ def report_cli(
         examples = read(nlp, pipe, data)
         predict(nlp, pipe, examples, f"Predicting with {name}")
         results.append(Result.of(name, pipe, examples, nlp.batch_size))
+        if not results[-1].spans.has_spans:
+            fail_without_gold(pipe, examples, data)
         if train is not None and known is None:
             parts = walk_corpus(train, FILE_TYPE)
             docs = Corpus(train).read_docbin(nlp.vocab, parts)

@@ -1,5 +1,6 @@
 """What a trained component does, in numbers."""
 
+from ..scoring import entities, spans_under
 from .buckets import BUCKETS, TrainingSet, bucket_counts
 from .error_kinds import KINDS, ErrorKinds, confusion, error_kinds
 from .intervals import label_counts, macro, prf, resample
@@ -8,7 +9,7 @@ from .outputs import Outputs, read_outputs
 from .reliability import precision_recall, reliability
 from .result import Result, compare
 from .scores import discrepancies, principal_components, probability_summary
-from .table import SpanTable, entities, read_table, spans_under
+from .table import SpanTable, read_table
 from .temperatures import fit_temperatures
 from .thresholds import Candidates, Goal, choose_thresholds
 from .training_log import read_training_log

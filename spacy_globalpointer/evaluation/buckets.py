@@ -2,14 +2,14 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, Dict, Iterable, List, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Set, Tuple
 
 import numpy
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 
 from ..decoding import Floats
 from .intervals import count_cells
-from .table import GetSpansT, Mentions, SpanTable
+from .table import Mentions, SpanTable
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,16 @@ class TrainingSet:
     texts: "Counter[str]"
 
     @classmethod
-    def read(cls, docs: Iterable[Doc], get_spans: GetSpansT) -> "TrainingSet":
-        """Read training documents. Arguments as for `read_table`."""
+    def read(
+        cls, docs: Iterable[Doc], get_spans: Callable[[Doc], Optional[Iterable[Span]]]
+    ) -> "TrainingSet":
+        """Read training documents.
+
+        docs (Iterable[Doc]): The documents.
+        get_spans (Callable[[Doc], Optional[Iterable[Span]]]): The gold spans of a
+            document, None if it has no annotation.
+        RETURNS (TrainingSet): What is in them.
+        """
         words: Set[str] = set()
         mentions: Counter[Tuple[str, str]] = Counter()
         for doc in docs:

@@ -15,7 +15,7 @@ from ..decoding import Floats, Ints, Mask, decode
 from ..heads.crf import span_probabilities
 from ..pipeline.candidates import give_candidates
 from ..pipeline.component import Recognizer
-from ..pipeline.gold import DroppedGold, batch_gold
+from ..pipeline.gold import DroppedGold, batch_gold, touches_any
 from ..pipeline.gold_tags import batch_tags
 from ..pipeline.sequence_ner import SequenceRecognizer
 from ..pipeline.span_recognizer import SpanRecognizer
@@ -37,7 +37,8 @@ class Outputs:
     gold_outputs (Floats): The scores of all labels, before any link to probabilities;
         of no labels, for a sequence labeller. *Shape:* (n_gold, n_outputs)
     labels (Ints): The label of each candidate, what has a probability of at least
-        `FLOOR`; for a sequence labeller, of each predicted span.
+        `FLOOR`; for a sequence labeller, of each predicted span. Those that touch
+        tokens without annotation are left out.
     probabilities (Floats): Its probability.
     right (Mask): Whether it is a gold span.
     """
@@ -108,6 +109,9 @@ def _of_lattice(pipe: SpanRecognizer, examples: List[Example]) -> Outputs:
         [pipe.objective.score(FLOOR) * t for t in temperatures],
         temperatures=temperatures,
     )
+    if gold.unknown is not None:
+        unknown = gold.unknown.cpu().numpy()
+        spans = spans[~touches_any(spans.starts, spans.ends, unknown)]
     labels, heads, widths = (part.cpu().numpy() for part in gold.index)
     gold_cells, cells, predicted = number_rows(
         (labels, heads, heads + widths + 1),
@@ -158,14 +162,15 @@ def _of_sequences(pipe: SequenceRecognizer, examples: List[Example]) -> Outputs:
     predicted = _predicted_cells(pipe, docs)
     gold_cells, cells = number_rows((labels, starts, ends), predicted)
     stored = [doc.spans[pipe.key].attrs["scores"] for doc in docs]
+    judged = ~touches_any(predicted[1], predicted[2], gold.unknown)
     return Outputs(
         gold_labels=labels,
         gold_probabilities=span_probabilities(scores, gold.tags, scheme),
         gold_found=numpy.isin(gold_cells, cells),
         gold_outputs=numpy.zeros((len(labels), 0)),
-        labels=predicted[0],
-        probabilities=numpy.concatenate([numpy.zeros(0), *stored]),
-        right=numpy.isin(cells, gold_cells),
+        labels=predicted[0][judged],
+        probabilities=numpy.concatenate([numpy.zeros(0), *stored])[judged],
+        right=numpy.isin(cells, gold_cells)[judged],
     )
 
 

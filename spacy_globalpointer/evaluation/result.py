@@ -9,6 +9,7 @@ from spacy.training import Example
 
 from ..decoding import Floats
 from ..pipeline.component import Recognizer
+from ..scoring import entities, spans_under
 from .buckets import BUCKETS, TrainingSet, bucket_counts
 from .error_kinds import ErrorKinds, confusion, error_kinds
 from .intervals import (
@@ -23,7 +24,7 @@ from .intervals import (
 from .outputs import FLOOR, Outputs, read_outputs
 from .reliability import precision_recall, reliability
 from .scores import discrepancies, principal_components, probability_summary
-from .table import SpanTable, entities, read_table, spans_under
+from .table import SpanTable, read_table
 
 # Settings that stand beside the scores, of components that have them.
 SETTINGS = ("threshold", "label_thresholds", "overlap")
@@ -43,6 +44,7 @@ class Result:
     flat (SpanTable): Those of doc.ents.
     kinds (ErrorKinds): The kinds of the spans.
     outputs (Outputs): The scores behind them.
+    gold (str): Where the gold spans stand: "spans" or "ents".
     """
 
     name: str
@@ -55,6 +57,7 @@ class Result:
     flat: SpanTable
     kinds: ErrorKinds
     outputs: Outputs
+    gold: str = "spans"
 
     @classmethod
     def of(
@@ -73,7 +76,7 @@ class Result:
         RETURNS (Result): The result.
         """
         pairs = [(example.reference, example.predicted) for example in examples]
-        table = read_table(pairs, spans_under(pipe.key))
+        table = read_table(pairs, spans_under(pipe.key, pipe.cfg["gold"]))
         return cls(
             name=name,
             component=pipe.name,
@@ -85,6 +88,7 @@ class Result:
             flat=read_table(pairs, entities),
             kinds=error_kinds(table),
             outputs=read_outputs(pipe, examples, batch_size),
+            gold=pipe.cfg["gold"],
         )
 
     def tables(self) -> Dict[str, SpanTable]:
@@ -163,7 +167,8 @@ def compare(
     seed (int): Seed of the resamples.
     RETURNS (Dict[str, Any]): What stands in metrics.json: counts of documents, the
         settings of the bootstrap, and "models", with all numbers of each; every one
-        but the first has "differences" from it.
+        but the first has "differences" from it. The scores of "summary" are None
+        where there are neither gold nor predicted spans.
     """
     first = results[0].spans
     samples = _Samples(results, training, n_bootstrap, seed)
@@ -215,6 +220,10 @@ class _Group:
             *(score(values) for values in (self.samples[0], self.samples[model])),
         )
 
+    def has_spans(self, model: int) -> bool:
+        """Whether there is a span to score, gold or predicted."""
+        return bool(self.sums[model][..., 1:].any())
+
     def only(self, name: str) -> "_Group":
         """The counts of one name, 0 where a model has none."""
         rows = [[i for i, x in enumerate(own) if x == name] for own in self.names]
@@ -261,7 +270,15 @@ class _Samples:
 
     def scores(self, model: int) -> Dict[str, Any]:
         """All scores of a model."""
-        return self._collect(lambda group, **kw: group.describe(model, **kw), (model,))
+        scores = self._collect(
+            lambda group, **kw: group.describe(model, **kw), (model,)
+        )
+        for name, row in scores["summary"].items():
+            group = self.groups["all" if name in ("micro", "macro") else name]
+            if not group.has_spans(model):
+                row.update(p=None, r=None, f=None)
+                row.pop("interval", None)
+        return scores
 
     def differences(self, model: int) -> Dict[str, Any]:
         """How much higher all of them are than those of the first."""

@@ -2,16 +2,15 @@
 
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import Any, Callable, Iterable, List, Optional, Sequence, Tuple
+from typing import Any, Iterable, List, Sequence, Tuple
 
 import numpy
 from numpy.typing import NDArray
 from spacy.tokens import Doc, Span
+from spacy.training import Example
 
 from ..decoding import Ints, Mask, inner
-from ..span_groups import contiguous_spans
-
-GetSpansT = Callable[[Doc], Optional[Iterable[Span]]]
+from ..scoring import SpanSource
 
 
 @dataclass
@@ -42,7 +41,7 @@ class Mentions:
 @dataclass
 class SpanTable:
     """The spans of documents, gold and predicted. Documents without gold annotation
-    have none of either.
+    have none of either, and predicted spans that touch a token without it are left out.
 
     labels (Tuple[str, ...]): The labels that occur, in alphabetical order.
     gold, predicted (Mentions): The spans.
@@ -62,6 +61,11 @@ class SpanTable:
     @property
     def n_docs(self) -> int:
         return len(self.annotated)
+
+    @property
+    def has_spans(self) -> bool:
+        """RETURNS (bool): Whether there is anything to score."""
+        return len(self.gold) + len(self.predicted) > 0
 
     @cached_property
     def right(self) -> Tuple[Mask, Mask]:
@@ -112,24 +116,22 @@ class _Rows:
             self.texts.append(text)
 
 
-def read_table(pairs: Iterable[Tuple[Doc, Doc]], get_spans: GetSpansT) -> SpanTable:
+def read_table(pairs: Iterable[Tuple[Doc, Doc]], source: SpanSource) -> SpanTable:
     """Read the spans of documents into a table.
 
     pairs (Iterable[Tuple[Doc, Doc]]): Gold and predicted documents, each pair of
         one and the same text, the tokens may differ.
-    get_spans (Callable[[Doc], Optional[Iterable[Span]]]): The spans of a document,
-        None if it has no annotation.
+    source (SpanSource): Where their spans stand.
     RETURNS (SpanTable): The table.
     """
     sides = _Rows(), _Rows()
     annotated, tokens = [], []
     for number, (gold, predicted) in enumerate(pairs):
-        spans = get_spans(gold)
+        spans = source.read(Example(predicted, gold))
         annotated.append(spans is not None)
         tokens.append(gold.to_array(["IDX", "LENGTH"]).astype("int64"))
-        if spans is not None:
-            sides[0].add(number, spans)
-            sides[1].add(number, get_spans(predicted) or ())
+        for side, found in zip(sides, spans or ()):
+            side.add(number, found)
     names = tuple(sorted({*sides[0].labels, *sides[1].labels}))
     n_tokens = numpy.array([len(rows) for rows in tokens], dtype="int64")
     borders = _TokenBorders(tokens)
@@ -143,22 +145,6 @@ def read_table(pairs: Iterable[Tuple[Doc, Doc]], get_spans: GetSpansT) -> SpanTa
         n_tokens=n_tokens,
         off_tokens=int((~aligned).sum()),
     )
-
-
-def spans_under(spans_key: str) -> GetSpansT:
-    """Getter of doc.spans[spans_key], None where there is no such group."""
-
-    def get_spans(doc: Doc) -> Optional[Iterable[Span]]:
-        return (
-            contiguous_spans(doc.spans[spans_key]) if spans_key in doc.spans else None
-        )
-
-    return get_spans
-
-
-def entities(doc: Doc) -> Optional[Iterable[Span]]:
-    """Getter of doc.ents, None where they say nothing."""
-    return doc.ents if doc.has_annotation("ENT_IOB") else None
 
 
 class _TokenBorders:

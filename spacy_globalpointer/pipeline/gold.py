@@ -1,7 +1,7 @@
 """From annotated examples to indices into the lattice, nothing lost in silence."""
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, Iterable, List, Optional, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
 import numpy
 import torch
@@ -101,11 +101,6 @@ class GoldReader:
         if gold is None:
             return AlignedGold([], numpy.ones(n_tokens, dtype=bool))
         tokens = None if _same_tokens(example) else _AlignedTokens(example)
-        unknown = None
-        if self.source == "ents":
-            missing = reference.to_array("ENT_IOB") == 0
-            if missing.any():
-                unknown = tokens.spread(missing) if tokens else missing
         spans = []
         for span in gold:
             start, end = span.start, span.end
@@ -119,7 +114,46 @@ class GoldReader:
                 spans.append((*tokens.align(start, end), span))
             else:
                 dropped.add("not on token boundaries", span)
-        return AlignedGold(spans, unknown)
+        return AlignedGold(spans, self.unknown(example))
+
+    def unknown(self, example: Example) -> Optional[NDArray[numpy.bool_]]:
+        """The tokens of the predicted document that have no annotation, which
+        training and evaluation leave out. *Shape:* (n_tokens,). None: all have it."""
+        reference = example.reference
+        if not self.is_annotated(reference):
+            return numpy.ones(len(example.predicted), dtype=bool)
+        if self.source == "spans":
+            return None
+        missing = reference.to_array("ENT_IOB") == 0
+        if not missing.any():
+            return None
+        if _same_tokens(example):
+            return missing
+        return _AlignedTokens(example).spread(missing)
+
+    def can_judge(
+        self, example: Example, spans: Sequence[Span]
+    ) -> NDArray[numpy.bool_]:
+        """Which spans of the predicted document can be right or wrong: those that
+        touch no token without annotation, as for `spacy.scorer.get_ner_prf`.
+        *Shape:* (n_spans,)"""
+        unknown = self.unknown(example)
+        if unknown is None:
+            return numpy.ones(len(spans), dtype=bool)
+        places = [(span.start, span.end) for span in spans]
+        starts, ends = numpy.array(places, dtype="int64").reshape(-1, 2).T
+        return ~touches_any(starts, ends, unknown)
+
+
+def touches_any(starts: Ints, ends: Ints, tokens: NDArray[numpy.bool_]) -> Any:
+    """Which spans hold at least one of the tokens that are True.
+
+    starts, ends (Ints): *Shape:* (n,)
+    tokens (NDArray): *Shape:* (n_tokens,)
+    RETURNS (NDArray): *Shape:* (n,)
+    """
+    before = numpy.concatenate(([0], numpy.cumsum(tokens)))
+    return before[starts] < before[ends]
 
 
 def _same_tokens(example: Example) -> bool:

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from spacy.tokens import Doc, Span
+from spacy.training import Example
 
 from ..errors import Errors
 from ..evaluation.error_kinds import KINDS, error_kinds
-from ..evaluation.table import read_table, spans_under
+from ..evaluation.table import read_table
+from ..scoring import SpanSource, spans_under
 
 # What documents can be chosen by.
 FILTERS = ("right", "missed", "spurious", "boundary", "type", "nesting")
@@ -69,11 +71,14 @@ class Comparison:
 
     gold, predicted (Annotation): Both sides.
     kinds (Mapping[Mention, str]): What `error_kinds` says of the wrong spans.
+    unknown (frozenset[Mention]): Predicted spans that touch gold tokens without
+        annotation.
     """
 
     gold: Annotation
     predicted: Annotation
     kinds: Mapping[Mention, str] = field(default_factory=dict)
+    unknown: frozenset[Mention] = frozenset()
 
     @property
     def n_errors(self) -> int:
@@ -98,7 +103,7 @@ class Comparison:
     @property
     def unjudged(self) -> set[Mention]:
         """RETURNS (set[Mention]): Predicted, where gold has no annotation."""
-        return set() if self.gold.present else set(self.predicted.spans)
+        return set(self.unknown if self.gold.present else self.predicted.spans)
 
 
 def kinds_in(comparison: Comparison) -> list[str]:
@@ -114,9 +119,10 @@ def kinds_in(comparison: Comparison) -> list[str]:
 
 
 def compare_documents(
-    pairs: Iterable[tuple[Doc, Doc]], spans_key: str
+    pairs: Iterable[tuple[Doc, Doc]], spans_key: str, source: str = "spans"
 ) -> list[Comparison]:
     """Compare documents. Arguments as for `span_page`."""
+    spans = spans_under(spans_key, source)
     pairs = list(pairs)
     for number, (gold, predicted) in enumerate(pairs, 1):
         if gold.text != predicted.text:
@@ -130,16 +136,29 @@ def compare_documents(
             Annotation.read(gold, spans_key),
             Annotation.read(predicted, spans_key),
             kinds,
+            _unknown(gold, predicted, spans),
         )
-        for (gold, predicted), kinds in zip(pairs, _wrong_kinds(pairs, spans_key))
+        for (gold, predicted), kinds in zip(pairs, _wrong_kinds(pairs, spans))
     ]
 
 
+def _unknown(gold: Doc, predicted: Doc, source: SpanSource) -> frozenset[Mention]:
+    """The predicted spans that touch gold tokens without annotation."""
+    example = Example(predicted, gold)
+    spans = list(source.get_predicted(predicted))
+    judged = source.reader.can_judge(example, spans)
+    return frozenset(
+        Mention(span.start_char, span.end_char, span.label_)
+        for span, is_judged in zip(spans, judged)
+        if not is_judged
+    )
+
+
 def _wrong_kinds(
-    pairs: list[tuple[Doc, Doc]], spans_key: str
+    pairs: list[tuple[Doc, Doc]], source: SpanSource
 ) -> list[dict[Mention, str]]:
     """The kinds of the wrong spans of each document."""
-    table = read_table(pairs, spans_under(spans_key))
+    table = read_table(pairs, source)
     kinds = error_kinds(table)
     found: list[dict[Mention, str]] = [{} for _ in pairs]
     sides = (table.gold, kinds.gold), (table.predicted, kinds.predicted)

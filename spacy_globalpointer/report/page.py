@@ -32,6 +32,7 @@ def span_page(
     labels: Sequence[str] | None = None,
     before: str = "",
     limit: int = 0,
+    gold: str = "spans",
 ) -> str:
     """Draw the gold and the predicted spans of documents side by side, those with the
     most errors first.
@@ -49,10 +50,13 @@ def span_page(
         Nothing is left out of the page by it.
     before (str): Markup of what stands before the documents.
     limit (int): Most documents that are drawn, 0 for all. All are counted.
+    gold (str): Where annotation is looked up: "spans"; with "ents", predictions that
+        touch a token of which doc.ents of the gold document says nothing are not
+        judged.
     RETURNS (str): The page.
     RAISES (ValueError): If the texts of a pair differ.
     """
-    comparisons = compare_documents(pairs, spans_key)
+    comparisons = compare_documents(pairs, spans_key, gold)
     found = {
         mention.label
         for comparison in comparisons
@@ -129,8 +133,11 @@ def _totals(comparisons: Sequence[Comparison]) -> str:
     if unannotated:
         totals["Not annotated documents"] = unannotated
         totals["Predicted in these, not judged"] = sum(
-            len(c.unjudged) for c in comparisons
+            len(c.unjudged) for c in comparisons if not c.gold.present
         )
+    unknown = sum(len(c.unjudged) for c in comparisons if c.gold.present)
+    if unknown:
+        totals["Predicted on tokens without annotation, not judged"] = unknown
     items = "".join(
         f"<div><dt>{name}</dt><dd>{total}</dd></div>" for name, total in totals.items()
     )

@@ -101,7 +101,9 @@ def _summary(metrics: Metrics, names: Sequence[str]) -> str:
         for model in metrics["models"]:
             row += [score(model["summary"][key], name) for name in "prf"]
             if "differences" in model:
-                row.append(change(model["differences"]["summary"][key]))
+                is_scored = model["summary"][key]["f"] is not None
+                difference = model["differences"]["summary"][key]
+                row.append(change(difference if is_scored else None))
         rows.append(row)
     return "\n".join([*parts, table(_comparing(names, "PRF"), rows)])
 

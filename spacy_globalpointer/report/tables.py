@@ -50,7 +50,7 @@ def percent(value: float, interval: Sequence[float] | None = None) -> Markup:
 
 def score(row: Mapping[str, Any] | None, name: str) -> Markup:
     """Precision ("p"), recall ("r") or F1 ("f") of a row of scores."""
-    if row is None:
+    if row is None or row[name] is None:
         return Markup("–")
     return percent(row[name], row.get("interval", {}).get(name))
 

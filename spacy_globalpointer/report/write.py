@@ -55,6 +55,7 @@ def write_report(
         labels=first.labels,
         before=front(metrics, names, saved),
         limit=limit,
+        gold=first.gold,
     )
     # Not with srsly, which does not give every float back as it was.
     text = json.dumps(metrics, indent=2, ensure_ascii=False, allow_nan=False)

@@ -10,6 +10,7 @@ from pipelines import pipeline as make_pipeline
 from spacy.cli._util import app
 from spacy.tokens import DocBin
 from spacy.training import Corpus
+from spacy.vocab import Vocab
 from typer.testing import CliRunner
 
 from spacy_globalpointer import cli  # noqa: F401
@@ -93,12 +94,20 @@ def test_all_options(folder, tmp_path):
     assert [x["gold"] for x in first["buckets"]["oov"]["buckets"]] == [10, 0, 0, 0]
 
 
-@pytest.mark.parametrize("model", ["model", "silent"])
-def test_no_documents(folder, model):
-    metrics, page = report(folder, model, data="empty.spacy")
-    assert metrics["documents"] == 0
-    assert metrics["models"][0]["summary"]["micro"]["f"] == 0
-    assert "No spans, neither gold nor predicted." in page
+def test_without_gold_no_report(folder, tmp_path):
+    """An error that says where annotation is; a report that is there stays."""
+    docs = list(DocBin().from_disk(folder / "test.spacy").get_docs(Vocab()))
+    for doc in docs:
+        doc.spans["other"] = doc.spans.pop(KEY)
+    DocBin(docs=docs).to_disk(tmp_path / "other.spacy")
+    (tmp_path / "report.html").write_text("old")
+    for data in (folder / "empty.spacy", tmp_path / "other.spacy"):
+        output = run("report", folder / "model", data, tmp_path, code=1)
+        assert "gold spans in doc.spans['sc']" in output
+        assert "Micro F1" not in output
+    assert "doc.spans['other'] with the labels GPE, GROUP, LOC, ORG" in output
+    assert "2 of 2 documents in" in output
+    assert (tmp_path / "report.html").read_text() == "old"
 
 
 def test_nothing_predicted(folder):

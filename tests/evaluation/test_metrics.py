@@ -91,6 +91,10 @@ def test_flat_scores_are_those_of_entities():
 
 
 def test_nothing_to_score():
-    metrics = span_metrics([], KEY)
-    assert metrics["micro"] == metrics["macro"] == {"p": 0.0, "r": 0.0, "f": 0.0}
-    assert metrics["per_label"] == {}
+    """No score, not a score of 0."""
+    none = {"p": None, "r": None, "f": None}
+    for examples in ([], [Example(make_doc({(0, 1, "A")}), make_doc(None))]):
+        metrics = span_metrics(examples, KEY)
+        for name in ("micro", "macro", "outermost", "inner", "flat"):
+            assert metrics[name] == none
+        assert metrics["per_label"] == {}

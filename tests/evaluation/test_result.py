@@ -82,6 +82,9 @@ def test_counts_add_up():
             *(errors["predicted"][x] for x in ("boundary", "nesting", "spurious")),
         )
     )
+    # The documents have no entities, so there is no score of them.
+    flat = model["summary"].pop("flat")
+    assert flat["f"] is None and "interval" not in flat
     for scores in (*model["summary"].values(), *model["per_label"].values()):
         for x in "prf":
             low, high = scores["interval"][x]
@@ -140,6 +143,8 @@ def test_nothing_to_score(docs):
     metrics = metrics_of(docs, n_bootstrap=10)
     assert metrics["annotated_documents"] == 0
     model = metrics["models"][0]
-    assert model["summary"]["micro"]["f"] == 0 and model["per_label"] == {}
+    for name in ("micro", "macro", "outermost", "inner", "flat"):
+        assert all(model["summary"][name][x] is None for x in "prf")
+    assert model["per_label"] == {}
     assert model["errors"]["confusion"]["matrix"] == [[0]]
     assert json.loads(json.dumps(metrics, allow_nan=False)) == metrics
