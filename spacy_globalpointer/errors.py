@@ -112,6 +112,12 @@ class Warnings:
         "each. Set `max_spans` higher to keep them all."
     )
     W030 = "No thresholds reach a {asked} on {path}; those that come closest are taken."
+    W034 = (
+        "The score weights of [training.score_weights] name {weights}, but no "
+        "component of the pipeline has these scores: it scores spans under {keys}. "
+        "They count as 0, so the best model would be chosen blindly. Use spans_f, "
+        "which is right with any `spans_key`."
+    )
     W032 = (
         "{n_docs} of {total} documents in {path} have no annotation in {place} and are "
         "left out of the scores."

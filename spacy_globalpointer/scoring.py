@@ -1,14 +1,21 @@
 """Strict scores of spans, and the registered scorer."""
 
+import re
+import warnings
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
+from spacy.language import Language
 from spacy.scorer import Scorer
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
+from .errors import Warnings
 from .pipeline.gold import GoldReader
 from .span_groups import contiguous_spans
+
+# The name of a score, with the key of doc.spans.
+KEYED_SCORE = re.compile("spans_(.+?)_(p|r|f|macro_f|per_type)")
 
 SelectT = Callable[[List[Span]], Iterable[Span]]
 
@@ -119,6 +126,25 @@ def span_score(examples: Iterable[Example], **cfg: Any) -> Dict[str, Any]:
     if cfg.get("set_ents"):
         scores.update(score_spans(examples, "ents", entities))
     return scores
+
+
+def warn_of_unscored(nlp: Language) -> None:
+    """Warn of score weights for spans under keys that no component has."""
+    weights = nlp.config["training"].get("score_weights", {})
+    named = {
+        name: match[1]
+        for name, weight in weights.items()
+        if weight and (match := KEYED_SCORE.fullmatch(name))
+    }
+    keys: Set[Any] = {"macro", "per"}  # spans_macro_f and spans_per_type have no key.
+    for name, pipe in nlp.components:
+        config = nlp.get_pipe_config(name)
+        keys |= {getattr(pipe, "key", None), config.get("spans_key")}
+    unscored = [name for name, key in named.items() if key not in keys]
+    if unscored:
+        found = sorted(keys - {"macro", "per", None})
+        message = Warnings.W034.format(weights=", ".join(unscored), keys=found)
+        warnings.warn(message, stacklevel=2)
 
 
 def make_span_scorer() -> Callable[..., Dict[str, Any]]:

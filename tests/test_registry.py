@@ -84,7 +84,7 @@ def test_the_component_is_there_after_installation_alone(looked_up):
     assert not imported
     assert names == ["global_pointer"]
     assert assigns == ["doc.spans", "doc.ents"]
-    assert score_weights["spans_sc_f"] == 1.0
+    assert score_weights["spans_f"] == 1.0
 
 
 def test_every_entry_point_is_found_and_is_what_setup_cfg_says(looked_up):

@@ -4,7 +4,17 @@ import random
 
 import pytest
 import spacy
-from pipelines import KEY, NAME, TEXTS, pipeline, set_spans, train
+from pipelines import (
+    KEY,
+    NAME,
+    NESTED,
+    TEXTS,
+    example,
+    initialize,
+    pipeline,
+    set_spans,
+    train,
+)
 from spacy.pipeline.spancat import spancat_score
 from spacy.scorer import get_ner_prf
 from spacy.tokens import Doc, Span
@@ -219,7 +229,7 @@ def test_tokens_without_annotation_are_left_out_as_by_spacys_ner(seed):
         assert scores[f"spans_{KEY}_{name}"] == expected[f"ents_{name}"]
     metrics = span_metrics(examples, KEY, "ents")
     table = read_table(
-        [(example.reference, example.predicted) for example in examples],
+        [(eg.reference, eg.predicted) for eg in examples],
         spans_under(KEY, "ents"),
     )
     counts = label_counts(table).sum((0, 1))
@@ -248,9 +258,48 @@ def test_other_tokens_than_those_of_the_reference():
 @pytest.mark.parametrize("key", [KEY, "other", "a_b"])
 def test_scores_without_the_key_are_those_with_it(key):
     examples = [Example(doc_of(p), doc_of(g)) for p, g in random_pairs(0)]
-    for example in examples:
-        for doc in (example.reference, example.predicted):
+    for eg in examples:
+        for doc in (eg.reference, eg.predicted):
             doc.spans[key] = doc.spans.pop(KEY)
     scores = score(examples, spans_key=key)
     for name in ("p", "r", "f", "macro_f", "per_type"):
         assert scores[f"spans_{name}"] == scores[f"spans_{key}_{name}"] != 0
+
+
+# Score weights
+
+
+def test_the_default_weights_are_right_with_any_key():
+    """SCORE in training is micro F1, not 0."""
+    nlp = pipeline(spans_key="other")
+    corpus = [example(nlp, text, spans, "other") for text, spans in NESTED]
+    train(nlp, corpus)
+    weights = nlp.config["training"]["score_weights"]
+    assert weights == {"spans_f": 1.0, **dict.fromkeys(FREE_ZEROS, 0.0)}
+    scores = nlp.evaluate(corpus)
+    assert sum(scores[name] * weight for name, weight in weights.items()) == 1.0
+
+
+FREE_ZEROS = ("spans_p", "spans_r", "spans_macro_f")
+
+
+@pytest.mark.parametrize("factory", ["span_classifier", "sequence_ner"])
+def test_the_other_components_have_the_same_weights(factory):
+    nlp = spacy.blank("xx")
+    nlp.add_pipe(factory)
+    assert nlp.config["training"]["score_weights"]["spans_f"] == 1.0
+
+
+def test_weights_of_a_key_that_nobody_scores_are_told():
+    nlp = pipeline(spans_key="other")
+    nlp.config["training"]["score_weights"] = {"spans_sc_f": 1.0, "spans_sc_p": 0.0}
+    corpus = [example(nlp, text, spans, "other") for text, spans in NESTED]
+    with pytest.warns(UserWarning, match=r"spans_sc_f, but .*\['other'\].*spans_f"):
+        initialize(nlp, corpus)
+    # Those of a config of before, and of other components, are right.
+    for weights in ({"spans_other_f": 1.0}, {"spans_macro_f": 1.0}, {"ents_f": 1.0}):
+        nlp.config["training"]["score_weights"] = weights
+        initialize(nlp, corpus)
+    nlp.add_pipe("spancat", config={"spans_key": "sc"})
+    nlp.config["training"]["score_weights"] = {"spans_sc_macro_f": 1.0}
+    nlp.initialize(lambda: [*corpus, example(nlp, TEXTS[0], [(0, 1, "A")])])

@@ -29,6 +29,7 @@ from thinc.api import Model, Optimizer
 
 from ..errors import Errors, Warnings
 from ..models.span_scorer import build_head, resize_head, scorer_of
+from ..scoring import warn_of_unscored
 from ..threads import one_thread_in_fork
 from .gold import AlignedGold, DroppedGold, GoldReader, annotation_found
 from .settings import STATE, Setting, Settings, check_config, defaults, merge_saved
@@ -216,6 +217,8 @@ class Recognizer(TrainablePipe):
             labels`. None: those in the training data.
         """
         validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
+        if nlp is not None:
+            warn_of_unscored(nlp)
         reader = self._gold_reader
         dropped = DroppedGold()
         sample: List[Doc] = []

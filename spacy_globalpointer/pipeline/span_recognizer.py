@@ -86,11 +86,12 @@ depth = 4
 @scorers = "spacy_globalpointer.span_scorer.v1"
 """
 DEFAULTS = Config().from_str(default_config)
+# Right with any `spans_key`.
 DEFAULT_SCORE_WEIGHTS = {
-    f"spans_{DEFAULT_SPANS_KEY}_f": 1.0,
-    f"spans_{DEFAULT_SPANS_KEY}_p": 0.0,
-    f"spans_{DEFAULT_SPANS_KEY}_r": 0.0,
-    f"spans_{DEFAULT_SPANS_KEY}_macro_f": 0.0,
+    "spans_f": 1.0,
+    "spans_p": 0.0,
+    "spans_r": 0.0,
+    "spans_macro_f": 0.0,
 }
 
 

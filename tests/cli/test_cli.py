@@ -397,3 +397,80 @@ def test_a_pipeline_that_is_not_there_is_an_error(folder, tmp_path, command):
 )
 def test_help_explains(command):
     assert "Usage" in run(command, "--help")
+
+
+def test_half_of_the_documents_annotated(folder, tmp_path):
+    """The others are counted and named, and count in no score."""
+    docs = read(folder / "corpus" / "test.spacy")
+    DocBin(docs=docs[:2]).to_disk(tmp_path / "half.spacy")
+    for doc in docs[2:]:
+        doc.spans.clear()
+    for number, doc in enumerate(docs):
+        ents = list(doc.ents) if number < 2 else []
+        doc.set_ents(ents, default="outside" if number < 2 else "missing")
+    DocBin(docs=docs).to_disk(tmp_path / "all.spacy")
+    results = []
+    for name in ("half", "all"):
+        data, scores = tmp_path / f"{name}.spacy", tmp_path / f"{name}.json"
+        for command, *more in (
+            ("evaluate", "-o", scores),
+            ("calibrate", tmp_path / "c"),
+            ("report", tmp_path / name, "--bootstrap", 0),
+        ):
+            output = run(command, folder / "model", data, *more)
+            assert ("2 of 4 documents in" in output) == (name == "all")
+            if command == "calibrate":
+                scores_now = output[output.index("Micro P, R, F1 on") :]
+                ents = "doc.ents against those of gold: 100.00, 100.00, 100.00 before"
+                assert ents in scores_now
+                assert "Gold spans" in output and "ORG 0.500" in output
+        metrics = srsly.read_json(scores)
+        report = srsly.read_json(tmp_path / name / "metrics.json")
+        assert metrics["annotated_documents"] == report["annotated_documents"] == 2
+        parts = ("micro", "macro", "flat", "outermost", "inner", "per_label")
+        summary = report["models"][0]["summary"]
+        results.append(([metrics[part] for part in parts], summary))
+    assert results[0] == results[1]
+
+
+def test_calibrate_scores_doc_ents_without_gold_entities(folder, tmp_path):
+    """Against the outermost gold spans, which these are of a model that is right."""
+    docs = read(folder / "corpus" / "dev.spacy")
+    for doc in docs:
+        doc.set_ents([], default="missing")
+    DocBin(docs=docs).to_disk(tmp_path / "dev.spacy")
+    nlp = spacy.load(folder / "model")
+    nlp.get_pipe("global_pointer").cfg["threshold"] = 1.0
+    nlp.to_disk(tmp_path / "strict")
+    output = run(
+        "calibrate", tmp_path / "strict", tmp_path / "dev.spacy", tmp_path / "c"
+    )
+    assert (
+        "doc.ents against the outermost gold spans: 0.00, 0.00, 0.00 before, "
+        "100.00, 100.00, 100.00 now" in output
+    )
+    nlp = spacy.load(tmp_path / "c")
+    assert (
+        nlp.evaluate(list(Corpus(folder / "corpus" / "dev.spacy")(nlp)))["ents_f"] == 1
+    )
+
+
+@pytest.mark.parametrize("gold", ["spans", "ents"])
+def test_evaluate_without_gold_is_an_error_and_no_score(folder, tmp_path, gold):
+    nlp = spacy.load(folder / "model")
+    nlp.get_pipe("global_pointer").cfg["gold"] = gold
+    nlp.to_disk(tmp_path / "model")
+    docs = [nlp.make_doc(text) for text, _ in SENTENCES]
+    DocBin(docs=docs).to_disk(tmp_path / "none.spacy")
+    data, scores = tmp_path / "none.spacy", tmp_path / "scores.json"
+    output = run("evaluate", tmp_path / "model", data, "-o", scores, code=1)
+    place = "doc.spans['sc']" if gold == "spans" else "doc.ents"
+    assert f"gold spans in {place}" in output and "4 of 4 documents" in output
+    assert "0.00" not in output
+    metrics = srsly.read_json(scores)
+    for name in ("micro", "macro", "flat"):
+        assert metrics[name] == {"p": None, "r": None, "f": None}
+    for command in ("calibrate", "report"):
+        output = run(command, tmp_path / "model", data, tmp_path / "out", code=1)
+        assert f"gold spans in {place}" in output
+        assert not (tmp_path / "out").exists()

@@ -124,7 +124,7 @@ def test_the_defaults_of_the_factory():
     assert pipe.objective.negatives == 100
     meta = nlp.get_pipe_meta(NAME)
     assert meta.assigns == ["doc.spans", "doc.ents"]
-    assert meta.default_score_weights["spans_sc_f"] == 1.0
+    assert meta.default_score_weights["spans_f"] == 1.0
     # But for model and objective, the settings are those of the other factory.
     assert pipe.cfg.keys() == pipeline().get_pipe("global_pointer").cfg.keys()
 
