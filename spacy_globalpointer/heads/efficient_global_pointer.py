@@ -1,10 +1,13 @@
 """Efficient Global Pointer (arXiv 2208.03054, equations 6 and 7)."""
 
+from typing import Optional
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..lattice import Lattice, Layout, band_sum
+from .content import Content
 from .global_pointer import copy_rows
 from .precision import promote, without_autocast
 from .rotary_band import rotary_band
@@ -27,6 +30,10 @@ class EfficientGlobalPointer(nn.Module):
     head_width (int): Width d of queries and keys, an even number.
     rope (bool): Whether to use the rotation R.
     features (str): "hidden" or "projected".
+    content_width (int): Width of a content term that is added (see `Content`); 0: none.
+    content_dropout (float): Dropout of the content term in training.
+    content_max_length (Optional[int]): Longest candidate that has a content term, in
+        tokens. None: no limit.
     """
 
     def __init__(
@@ -37,6 +44,9 @@ class EfficientGlobalPointer(nn.Module):
         head_width: int = 64,
         rope: bool = True,
         features: str = "projected",
+        content_width: int = 0,
+        content_dropout: float = 0.2,
+        content_max_length: Optional[int] = None,
     ) -> None:
         super().__init__()
         self.head_width = head_width
@@ -46,6 +56,15 @@ class EfficientGlobalPointer(nn.Module):
         n_features = width if features == "hidden" else 2 * head_width
         # Rows of one label stand together: (n_labels, head or tail).
         self.labeller = nn.Linear(n_features, n_labels * 2)
+        self.content: Optional[Content] = None
+        if content_width:
+            self.content = Content(
+                width,
+                n_labels,
+                content_width,
+                dropout=content_dropout,
+                max_length=content_max_length,
+            )
 
     @without_autocast
     def forward(self, hidden: Tensor, layout: Layout) -> Lattice:
@@ -66,7 +85,10 @@ class EfficientGlobalPointer(nn.Module):
         )
         qk = projected.unflatten(1, (1, 2, self.head_width))
         (pair,) = rotary_band(qk, layout, self.rope)
-        return Lattice(band_sum(pair, head, tail), layout)
+        scores = band_sum(pair, head, tail)
+        if self.content is not None:
+            scores = scores + self.content(hidden, layout)
+        return Lattice(scores, layout)
 
     @torch.no_grad()
     def resized(self, n_labels: int) -> "EfficientGlobalPointer":
@@ -80,4 +102,6 @@ class EfficientGlobalPointer(nn.Module):
         ).to(self.projection.weight)
         copy_rows(self.projection, head.projection)
         copy_rows(self.labeller, head.labeller)
+        if self.content is not None:
+            head.content = self.content.resized(n_labels)
         return head

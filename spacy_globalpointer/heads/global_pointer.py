@@ -1,9 +1,12 @@
 """Global Pointer (arXiv 2208.03054, equations 2 to 5)."""
 
+from typing import Optional
+
 import torch
 from torch import Tensor, nn
 
 from ..lattice import Lattice, Layout
+from .content import Content
 from .precision import promote, without_autocast
 from .rotary_band import linear_rotary_band
 
@@ -18,16 +21,37 @@ class GlobalPointer(nn.Module):
     n_labels (int): Number of labels.
     head_width (int): Width d of queries and keys, an even number.
     rope (bool): Whether to use the rotation R.
+    content_width (int): Width of a content term that is added (see `Content`); 0: none.
+    content_dropout (float): Dropout of the content term in training.
+    content_max_length (Optional[int]): Longest candidate that has a content term, in
+        tokens. None: no limit.
     """
 
     def __init__(
-        self, width: int, n_labels: int, *, head_width: int = 64, rope: bool = True
+        self,
+        width: int,
+        n_labels: int,
+        *,
+        head_width: int = 64,
+        rope: bool = True,
+        content_width: int = 0,
+        content_dropout: float = 0.2,
+        content_max_length: Optional[int] = None,
     ) -> None:
         super().__init__()
         self.head_width = head_width
         self.rope = rope
         # Rows of one label stand together: (n_labels, 2, head_width).
         self.projection = nn.Linear(width, n_labels * 2 * head_width)
+        self.content: Optional[Content] = None
+        if content_width:
+            self.content = Content(
+                width,
+                n_labels,
+                content_width,
+                dropout=content_dropout,
+                max_length=content_max_length,
+            )
 
     @without_autocast
     def forward(self, hidden: Tensor, layout: Layout) -> Lattice:
@@ -44,6 +68,8 @@ class GlobalPointer(nn.Module):
             x.unflatten(0, (-1, 2, self.head_width)) for x in (weight, bias)
         )
         scores = linear_rotary_band(hidden, weight, bias, layout, self.rope)
+        if self.content is not None:
+            scores = scores + self.content(hidden, layout)
         return Lattice(scores, layout)
 
     @torch.no_grad()
@@ -56,6 +82,8 @@ class GlobalPointer(nn.Module):
             rope=self.rope,
         ).to(self.projection.weight)
         copy_rows(self.projection, head.projection)
+        if self.content is not None:
+            head.content = self.content.resized(n_labels)
         return head
 
 

@@ -1,7 +1,7 @@
 """The registered architectures."""
 
 from functools import partial
-from typing import List
+from typing import Any, Dict, List, Optional
 
 from spacy.tokens import Doc
 from thinc.api import Model
@@ -29,8 +29,36 @@ def build_global_pointer_v1(
     rope (bool): Whether scores depend on the distance from head to tail, by
         rotary position embedding.
     """
+    return build_global_pointer_v2(tok2vec, head_width, rope)
+
+
+def build_global_pointer_v2(
+    tok2vec: Model[List[Doc], List[Floats2d]],
+    head_width: int = 64,
+    rope: bool = True,
+    content_width: int = 0,
+    content_dropout: float = 0.2,
+    content_max_length: Optional[int] = None,
+) -> SpanModelT:
+    """Global Pointer as of `build_global_pointer_v1`, to which a term for what is
+    between the ends of a span can be added: for each label, a linear classifier of
+
+        LayerNorm(GELU(A h_i + B h_j + C mean(h_i .. h_j) + max(D h_i .. D h_j)
+                       + e_(j - i)))
+
+    tok2vec (Model[List[Doc], List[Floats2d]]): The encoder, or a listener to one.
+    head_width (int): Width d of queries and keys, an even number.
+    rope (bool): Whether scores depend on the distance from head to tail, by
+        rotary position embedding.
+    content_width (int): Width of A, B, C, D and e; 0: the paper's formula alone.
+    content_dropout (float): Dropout before that classifier in training. The dropout on
+        the token vectors is that of `[training]`.
+    content_max_length (Optional[int]): Longest span that has the content term, in
+        tokens; null: no limit. Most of the term's time goes into long spans.
+    """
     _check_head_width(head_width)
-    head = partial(GlobalPointer, head_width=head_width, rope=rope)
+    content = _check_content(content_width, content_dropout, content_max_length)
+    head = partial(GlobalPointer, head_width=head_width, rope=rope, **content)
     return build_span_model(tok2vec, head)
 
 
@@ -50,13 +78,43 @@ def build_efficient_global_pointer_v1(
     features (str): What is classified: "hidden", the hidden states (eq. 6), or
         "projected", the queries and keys (eq. 7).
     """
+    return build_efficient_global_pointer_v2(tok2vec, head_width, rope, features)
+
+
+def build_efficient_global_pointer_v2(
+    tok2vec: Model[List[Doc], List[Floats2d]],
+    head_width: int = 64,
+    rope: bool = True,
+    features: str = "projected",
+    content_width: int = 0,
+    content_dropout: float = 0.2,
+    content_max_length: Optional[int] = None,
+) -> SpanModelT:
+    """Efficient Global Pointer as of `build_efficient_global_pointer_v1`, with the
+    content term of `build_global_pointer_v2`.
+
+    tok2vec (Model[List[Doc], List[Floats2d]]): The encoder, or a listener to one.
+    head_width (int): Width d of queries and keys, an even number.
+    rope (bool): Whether scores depend on the distance from head to tail, by
+        rotary position embedding.
+    features (str): What is classified: "hidden", the hidden states (eq. 6), or
+        "projected", the queries and keys (eq. 7).
+    content_width (int): Width of the content term; 0: the paper's formula alone.
+    content_dropout (float): Dropout of the content term in training.
+    content_max_length (Optional[int]): Longest span that has the content term, in
+        tokens; null: no limit.
+    """
     _check_head_width(head_width)
     if features not in FEATURES:
         raise ValueError(
             Errors.E004.format(setting="features", allowed=FEATURES, value=features)
         )
     head = partial(
-        EfficientGlobalPointer, head_width=head_width, rope=rope, features=features
+        EfficientGlobalPointer,
+        head_width=head_width,
+        rope=rope,
+        features=features,
+        **_check_content(content_width, content_dropout, content_max_length),
     )
     return build_span_model(tok2vec, head)
 
@@ -119,3 +177,27 @@ def _check_head_width(head_width: int) -> None:
                 setting="head_width", allowed="an even number", value=head_width
             )
         )
+
+
+def _check_content(
+    content_width: int, content_dropout: float, content_max_length: Optional[int]
+) -> Dict[str, Any]:
+    """The arguments of a head for its content term."""
+    settings = {
+        "content_width": content_width,
+        "content_dropout": content_dropout,
+        "content_max_length": content_max_length,
+    }
+    longest = 1 if content_max_length is None else content_max_length
+    for setting, is_right, allowed in (
+        ("content_width", content_width >= 0, "0 or more"),
+        ("content_dropout", 0 <= content_dropout < 1, "at least 0 and less than 1"),
+        ("content_max_length", longest >= 1, "1 or more, or null"),
+    ):
+        if not is_right:
+            raise ValueError(
+                Errors.E004.format(
+                    setting=setting, allowed=allowed, value=settings[setting]
+                )
+            )
+    return settings
