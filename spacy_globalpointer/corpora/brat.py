@@ -12,6 +12,7 @@ import re
 from pathlib import Path
 from typing import Dict, Iterator, List, Tuple
 
+from .align import without_byte_order_mark
 from .head import Head
 from .record import LineError, Mention, Record
 from .registry import Format
@@ -28,16 +29,18 @@ def read_brat(path: Path, tally: Tally) -> Iterator[Record]:
     `read_corpus`."""
     text_path, ann_path = path.with_suffix(".txt"), path.with_suffix(".ann")
     # Line ends are characters too, so they stay as they are.
-    with Source(text_path, tally) as source, source.open() as file:
-        text = file.read().removeprefix(b"\xef\xbb\xbf").decode("utf8")
+    with Source(text_path, tally) as source:
+        text = source.text()
     name = str(path.with_suffix(""))
     record = Record(ann_path, 1, None, text=text, unit="characters", doc=name)
     if ann_path.exists():
         with Source(ann_path, tally) as source:
             _annotations(source, record)
+        without_byte_order_mark(record)
+        _fit_line_ends(record)
         for mention in record.mentions or ():
-            _join(mention, text)
-    yield _with_fitting_line_ends(record)
+            _join(mention, record.text or "")
+    yield record
 
 
 def is_brat(head: Head) -> bool:
@@ -99,20 +102,22 @@ def _join(mention: Mention, text: str) -> None:
         mention.fragments = []
 
 
-def _with_fitting_line_ends(record: Record) -> Record:
+def _fit_line_ends(record: Record) -> None:
     """Offsets may count a line end of two characters as one: where more surfaces
     are found in the text with plain line ends, that is the text."""
     assert record.text is not None
     if "\r\n" not in record.text or not record.mentions:
-        return record
+        return
     plain = record.text.replace("\r\n", "\n")
     if _found(plain, record.mentions) > _found(record.text, record.mentions):
         record.text = plain
-    return record
 
 
 def _found(text: str, mentions: List[Mention]) -> int:
-    return sum(text[m.start : m.end] == m.surface for m in mentions)
+    """How many surfaces are at their offsets, but for white space."""
+    return sum(
+        text[m.start : m.end].split() == (m.surface or "").split() for m in mentions
+    )
 
 
 FORMAT = Format(

@@ -16,7 +16,7 @@ from .source import Source
 from .tally import Tally
 
 LISTS = ("entities", "ents")
-LABELS = ("label", "type", "entity_group")
+LABELS = ("label", "type", "entity_type", "entity_group", "tag", "entity")
 STARTS, ENDS = ("start", "start_char", "begin"), ("end", "end_char")
 SURFACES = ("text", "word")
 

@@ -206,6 +206,9 @@ def _decode(content: bytes, first: bool) -> str:
     return (_without_mark(content) if first else content).decode("utf8")
 
 
+# Not ijson: it reads a third to a half more rows in a second (48,000 and 37,000 of
+# GENIA's JSONL), but it knows no line, of a value or of an error, refuses NaN and
+# Infinity, which json writes, and reads half of a surrogate pair as "?".
 class _Values:
     """JSON values read off a stream of text."""
 

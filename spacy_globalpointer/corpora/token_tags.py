@@ -22,7 +22,7 @@ from .registry import Format
 from .source import Source
 from .tally import Tally
 
-TOKENS = ("tokens", "words")
+TOKENS = ("tokens", "words", "token", "word", "sentence", "text")
 # Words in the names of lists of tags; those of entities are preferred.
 ENTITIES, OF_TAGS = {"ner", "entity", "entities"}, {"tag", "tags", "label", "labels"}
 INFO = "dataset_info.json"
@@ -59,7 +59,7 @@ def is_token_tags(head: Head) -> bool:
 
 
 def _tokens_key(row: Dict[str, Any]) -> str:
-    return next((key for key in TOKENS if key in row), TOKENS[0])
+    return next((key for key in TOKENS if is_strings(row.get(key))), TOKENS[0])
 
 
 def _tag_keys(rows: List[Dict[str, Any]]) -> List[str]:

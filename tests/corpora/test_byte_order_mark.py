@@ -1,7 +1,7 @@
 """A byte order mark in a text is no part of it, whether offsets count it or not."""
 
 import pytest
-from corpus_files import KEY, builder
+from corpus_files import KEY, builder, read, write
 
 from spacy_globalpointer.corpora import Mention, Record, Tally
 
@@ -40,3 +40,20 @@ def test_a_mention_that_holds_the_mark():
     record = Record("a", 1, mentions, text="\ufeff" + TEXT, unit="characters")
     doc = builder(lang="en")(record)
     assert [span.text for span in doc.spans[KEY]] == ["Ann", "Cork"]
+
+
+@pytest.mark.parametrize("counted", [0, 1])
+def test_a_mark_in_the_text_of_brat(tmp_path, counted):
+    text = "\ufeffAnn Lee\r\nleft New\r\nYork"
+    plain = text[1:].replace("\r\n", "\n")
+    ann, new, york = (plain.index(word) + counted for word in ("Ann", "New", "York"))
+    write(tmp_path / "a.txt", text)
+    lines = [
+        f"T1\tPER {ann} {ann + 7}\tAnn Lee",
+        f"T2\tLOC {new} {new + 3};{york} {york + 4}\tNew York",
+    ]
+    write(tmp_path / "a.ann", "\n".join(lines))
+    tally = Tally()
+    (doc,) = read(tmp_path / "a.txt", tally, lang="en")
+    assert [span.text for span in doc.spans[KEY]] == ["Ann Lee", "New\nYork"]
+    assert tally.counts == {}

@@ -52,6 +52,8 @@ EXPECTED: Dict[str, Expected] = {
         {"train": [[("flu", "Disease"), ("Flu", "Disease")]]},
         {"of a kind that is no span": 1},
     ),
+    "brat_bom/a": Expected({"a": [[("Ann", "PER"), ("Cork", "LOC")]]}),
+    "brat_bom/b": Expected({"b": [[("Ann", "PER"), ("Cork", "LOC")]]}),
     "unsupported_entities_start_end": Expected(
         {"train": [[("Ann Lee", "PER"), ("Paris", "LOC")]]}
     ),
