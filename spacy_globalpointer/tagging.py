@@ -39,6 +39,11 @@ class TagScheme:
         self.inside: Mask = numpy.isin(letters, ["I", "L"])
         self._is_open = numpy.isin(letters, ["B", "I"])
 
+    def tags_of(self, label: int) -> slice:
+        """The tags of a label."""
+        first = 1 + label * len(self.parts)
+        return slice(first, first + len(self.parts))
+
     @property
     def legal(self) -> Mask:
         """Whether a tag (row) may be followed by another (column).

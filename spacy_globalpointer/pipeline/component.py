@@ -123,7 +123,7 @@ class Recognizer(TrainablePipe):
 
     def add_label(self, label: str) -> int:
         """Add a label, also after training. The scores of the others stay as they
-        are; the new one's are random until it is trained.
+        are; the new one is not predicted until it has been in the gold of an update.
 
         label (str): The label.
         RETURNS (int): 0 if the label is there already, else 1.
@@ -137,6 +137,7 @@ class Recognizer(TrainablePipe):
         if self._is_built:
             resize_head(scorer_of(self.model), len(self.labels))
             self._set_n_labels()
+            self.cfg["untrained_labels"].append(label)
         return 1
 
     @property
@@ -181,10 +182,24 @@ class Recognizer(TrainablePipe):
         RETURNS (Dict[str, float]): The updated losses.
         """
         self._prepare_training()
+        examples = list(examples)
         losses = super().update(examples, drop=drop, sgd=sgd, losses=losses)
+        self._note_trained(examples)
         # Not before: the number has to be waited for, and until here a GPU goes on.
         losses[self.name] = float(losses[self.name])
         return losses
+
+    def _note_trained(self, examples: List[Example]) -> None:
+        if self.cfg["untrained_labels"]:
+            reader = self._gold_reader
+            golds = (reader.spans(example.reference) for example in examples)
+            trained = {span.label_ for spans in golds for span in spans or ()}
+            untrained = [x for x in self.cfg["untrained_labels"] if x not in trained]
+            self.cfg["untrained_labels"] = untrained
+
+    @property
+    def _untrained_rows(self) -> List[int]:
+        return [self.labels.index(label) for label in self.cfg["untrained_labels"]]
 
     @property
     def _gold_reader(self) -> GoldReader:
@@ -241,6 +256,7 @@ class Recognizer(TrainablePipe):
         self._prepare_build()
         self.model.initialize(X=sample or [Doc(self.vocab, words=["x"])])
         self.cfg["width"] = scorer_of(self.model).get_dim("nI")
+        self.cfg["untrained_labels"] = []
 
     def _explain_no_gold(self, get_examples: Callable[[], Iterable[Example]]) -> None:
         """Raise an error if there is nothing to learn: no label, or annotation in

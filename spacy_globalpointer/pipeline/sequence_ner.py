@@ -1,5 +1,6 @@
 """Sequence labelling, the component behind the factory `sequence_ner`."""
 
+from math import inf
 from typing import Any, Callable, Iterable, List, Optional, Tuple
 
 import numpy
@@ -115,13 +116,17 @@ class SequenceRecognizer(Recognizer):
         """Score all tags of a batch, without modifying it.
 
         docs (Iterable[Doc]): The documents.
-        RETURNS (TagScores): The scores.
+        RETURNS (TagScores): The scores. Those of labels that have not been trained
+            are -inf.
         """
         self._check_model()
         docs = list(docs)
         if not any(map(len, docs)):
             return scorer_of(self.model).predict([])
-        return self.model.predict(docs)
+        scores = self.model.predict(docs)
+        for row in self._untrained_rows:
+            scores.emissions[:, self._head.scheme.tags_of(row)] = -inf
+        return scores
 
     @one_thread()
     def set_annotations(self, docs: Iterable[Doc], scores: TagScores) -> None:

@@ -310,9 +310,11 @@ TAG_SETTINGS = {
     ),
 }
 # What a component finds out at initialization and saves beside its settings: the
-# labels, the width of the encoder, and the `max_length` that was measured.
+# labels, those added since and not trained yet, the width of the encoder, and the
+# `max_length` that was measured.
 STATE = {
     "labels": Setting([], List[str], "a list of labels", _labels, ""),
+    "untrained_labels": Setting([], List[str], "a list of labels", _labels, ""),
     "width": Setting(
         None, Optional[int], "a width", partial(_or_null, read=_count), ""
     ),
@@ -454,6 +456,7 @@ def merge_saved(configured: Mapping[str, Any], saved: Dict[str, Any]) -> Dict[st
     """
     before = saved["configured"]
     cfg = {name: value for name, value in saved.items() if name != "configured"}
+    cfg.setdefault("untrained_labels", [])
     if "measured_length" not in cfg:
         # Version 0.1.0 did not say whether it had measured the length.
         is_measured = before.get("max_length") is None

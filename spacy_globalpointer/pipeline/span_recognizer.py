@@ -1,6 +1,7 @@
 """The span recogniser, the component behind the factory `global_pointer`."""
 
 import warnings
+from math import inf
 from typing import (
     Any,
     Callable,
@@ -205,7 +206,8 @@ class SpanRecognizer(Recognizer):
 
         docs (Iterable[Doc]): The documents.
         RETURNS (Lattice): Scores of shape (n_labels, n_tokens, width); with an
-            exclusive objective, of shape (n_labels + 1, n_tokens, width).
+            exclusive objective, of shape (n_labels + 1, n_tokens, width). Those of
+            labels that have not been trained are -inf.
         """
         self._check_model()
         docs = list(docs)
@@ -213,7 +215,9 @@ class SpanRecognizer(Recognizer):
             layout = Layout([0] * len(docs))
             n_classes = len(self.labels) + self.objective.exclusive
             return Lattice(Tensor(n_classes, 0, layout.width), layout)
-        return predict_lattice(self.model, docs, self.cfg["max_length"])
+        lattice = predict_lattice(self.model, docs, self.cfg["max_length"])
+        lattice.scores[self._untrained_rows] = -inf
+        return lattice
 
     def score_candidates(self, docs: Iterable[Doc]) -> Lattice:
         """Score what may be predicted: all candidates, or the given ones alone.
