@@ -5,144 +5,157 @@
     # http://... [2009-10-17]           GermEval 2014: comments, and an index
     1       Schartau  B-PER  O
 
-Columns stand apart by tabs, or by white space. The schemes IOB, BIO (IOB2), BILUO,
-BIOES and BMES are read alike. The last columns that hold only tags are layers.
+Columns stand apart by tabs, or by white space. Their names may be the first row, or
+stand behind `# global.columns =`, as in CoNLL-U Plus.
 """
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator, List, Optional, Sequence, Tuple
+from typing import Iterator, List, Mapping, Optional, Tuple
 
 from .head import Head
-from .record import LineError, Mention, Record
+from .layout import Layout, Row, find_layout
+from .record import LineError, Record
 from .registry import Format
 from .source import Source
+from .tags import TagReader
 from .tally import Tally
 
-TAG = re.compile(r"O|[BIESLUM]-\S.*")
-# Kinds of phrases, tagged in CoNLL 2000 and 2003 in a column like that of entities.
-CHUNKS = {
-    *("NP", "VP", "PP", "ADVP", "SBAR", "ADJP"),
-    *("PRT", "CONJP", "INTJ", "LST", "UCP"),
-}
 DOCUMENT = re.compile(r"#\s*newdoc(?:\s+id\s*=\s*(\S.*))?|#.*?(https?://\S+)")
-START = "-DOCSTART-"
+START = re.compile(r"(?:\S+[ \t]+)?-DOCSTART-(?:[ \t]*\(([^()]+)\))?(?=[ \t(]|$)")
+GLOBAL_COLUMNS = re.compile(r"#\s*global\.columns\s*=\s*(\S.*)")
+# Ranges of words and empty nodes of CoNLL-U.
+NO_TOKEN = re.compile(r"\d+[-.]\d+")
 
 
-@dataclass
-class Layout:
-    """Which columns there are.
+class Table:
+    """How a file is cut into cells, and what its columns are.
 
-    tabs (bool): Whether tabs stand between them, else white space.
-    n (int): How many.
-    token (int): The column of the token.
-    layers (Sequence[int]): The columns of tags.
+    head (Head): The beginning of the file.
+    columns (Optional[Mapping[str, str]]): As for `find_layout`.
     """
 
-    tabs: bool
-    n: int
-    token: int
-    layers: Sequence[int]
+    def __init__(self, head: Head, columns: Optional[Mapping[str, str]] = None) -> None:
+        lines = [line for line in head.lines if not START.match(line)]
+        tokens = [line for line in lines if line.strip() and line[0] != "#"]
+        # Where all lines begin with "#", these are tokens.
+        self.has_comments = bool(tokens)
+        tokens = tokens or [line for line in lines if line.strip()]
+        self.layout: Optional[Layout] = None
+        self.tabs = bool(tokens) and all("\t" in line for line in tokens)
+        names = next(filter(None, map(GLOBAL_COLUMNS.match, head.lines)), None)
+        self.header = names and names[1].split()
+        numbers = [self.split(line)[0].isdecimal() for line in tokens]
+        self._has_numbers = 2 * sum(numbers) > len(numbers)
+        self.layout = find_layout(self._cut(lines), columns, self.header)
 
-    def split(self, line: str) -> List[str]:
-        return _split(line, self.tabs)
+    def _cut(self, lines: List[str]) -> List[List[Row]]:
+        sentences: List[List[Row]] = [[]]
+        for line in lines:
+            cells = self.split(line)
+            if not cells:
+                sentences.append([])
+            elif not (
+                (self.has_comments and line[0] == "#") or self.is_no_token(cells)
+            ):
+                sentences[-1].append(cells)
+        return [rows for rows in sentences if rows]
 
-    def is_comment(self, cells: List[str]) -> bool:
+    def is_comment(self, cells: Row) -> bool:
         """A token may be "#", and may begin with it."""
+        layout = self.layout
         return cells[0][:1] == "#" and not (
-            len(cells) == self.n and all(TAG.fullmatch(cells[i]) for i in self.layers)
+            layout is not None
+            and len(cells) == layout.n
+            and all(kind.is_tag(cells[i]) for i, kind in layout.layers.items())
         )
 
+    def is_no_token(self, cells: Row) -> bool:
+        """Whether a line is a range of words, or an empty node, of CoNLL-U."""
+        return self._has_numbers and NO_TOKEN.fullmatch(cells[0]) is not None
 
-def read_columns(path: Path, tally: Tally) -> Iterator[Record]:
-    """Read a file, sentence by sentence. Arguments as for `read_corpus`."""
-    layout = find_layout(Head.of(path))
+    def split(self, line: str) -> Row:
+        """The cells of a line; an empty one at the end is none, LitBank has them."""
+        if self.tabs:
+            line = line.rstrip("\t")
+            return line.split("\t") if line.strip(" ") else []
+        kept = line.strip(" \t")
+        if not kept:
+            return []
+        cells = re.split(r"[ \t]+", kept)
+        # A line that begins with white space may lack its word.
+        layout = self.layout
+        if layout and line[0] in " \t" and len(cells) == layout.n - 1:
+            cells.insert(0, "")
+        return cells
+
+
+def read_columns(
+    path: Path, tally: Tally, columns: Optional[Mapping[str, str]] = None
+) -> Iterator[Record]:
+    """Read a file, sentence by sentence. Arguments as for `read_corpus`.
+
+    columns (Optional[Mapping[str, str]]): As for `find_layout`.
+    """
     with Source(path, tally) as source:
+        table = Table(Head.of(path, tally.encoding), columns)
+        layout = table.layout
         if layout is None:
             raise LineError("there are no columns of a token and of tags")
-        rows: List[List[str]] = []
+        rows: List[Row] = []
         first = 1
         document = _Document(path)
+        tags = TagReader(tally)
+        has_header = layout.in_first_row
         for line in source.lines():
-            cells = layout.split(line)
-            if cells and not layout.is_comment(cells) and cells[0] != START:
-                if len(cells) != layout.n:
-                    raise LineError(
-                        f"{layout.n} columns are needed as above, not {len(cells)}: "
-                        f"{line!r:.80}"
-                    )
-                _check(cells, layout)
-                first = first if rows else source.line
-                rows.append(cells)
+            start = START.match(line)
+            cells = [] if start else table.split(line)
+            if cells and not table.is_comment(cells):
+                if not has_header and not table.is_no_token(cells):
+                    first = first if rows else source.line
+                    with source.record():
+                        add_token(rows, cells, layout, source)
+                has_header = False
                 continue
-            if rows and (not cells or cells[0] == START):
-                yield _to_record(rows, layout, path, first, document.name, tally)
+            if rows and not cells:
+                yield to_record(rows, layout, path, first, document.name, tags)
                 rows = []
-            document.see(line, cells)
+            document.see(line, start)
         if rows:
-            yield _to_record(rows, layout, path, first, document.name, tally)
+            yield to_record(rows, layout, path, first, document.name, tags)
+        tags.finish(Record(path, source.line, None))
 
 
 def is_columns(head: Head) -> bool:
     """Whether a file is of this format."""
-    return not head.is_json and find_layout(head) is not None
+    if head.is_json and head.rows:
+        return False
+    try:
+        return Table(head).layout is not None
+    except LineError:
+        # It is, and has to be said which columns are meant.
+        return True
 
 
-def find_layout(head: Head) -> Optional[Layout]:
-    """The columns of a file, from its first lines; None if there are none."""
-    lines = [line for line in head.lines if line.strip()]
-    tokens = [line for line in lines if line[0] != "#" and not line.startswith(START)]
-    # Where all lines begin with "#", these are tokens.
-    tokens = tokens or lines
-    if not tokens:
-        return None
-    tabs = all("\t" in line for line in tokens)
-    rows = [_split(line, tabs) for line in tokens]
-    n = len(rows[0])
-    # A line that is damaged is an error when it is read, not another format.
-    rows = [row for row in rows if len(row) == n]
-    if n < 2 or 2 * len(rows) < len(tokens):
-        return None
-    columns = list(zip(*rows))
-    layers: List[int] = []
-    for i in range(n - 1, 0, -1):
-        n_tags = sum(TAG.fullmatch(cell) is not None for cell in columns[i])
-        labels = {cell[2:] for cell in columns[i]} - {""}
-        if 2 * n_tags < len(rows) or (layers and labels and labels <= CHUNKS):
-            break
-        layers.insert(0, i)
-    if not layers:
-        return None
-    indexed = layers[0] > 1 and all(cell.isdecimal() for cell in columns[0])
-    return Layout(tabs, n, int(indexed), layers)
+def describe_columns(
+    path: Path, tally: Tally, columns: Optional[Mapping[str, str]] = None
+) -> List[str]:
+    """Which columns of a file are read as what, and why, for people."""
+    layout = Table(Head.of(path, tally.encoding), columns).layout
+    return [] if layout is None else describe_layout(layout)
 
 
-def tags_to_spans(tags: Sequence[str]) -> Tuple[List[Tuple[int, int, str]], int]:
-    """The spans of a column.
-
-    tags (Sequence[str]): "O", or a sign and a label: B begins a span, I and M
-        continue one, E and L end one, S and U are one.
-    RETURNS (Tuple[List[Tuple[int, int, str]], int]): (start, end, label) of each,
-        and how many are begun by a tag that is to continue one. In IOB that is as
-        it should be.
-    """
-    spans = []
-    n_begun = 0
-    start, label = 0, ""
-    for i, tag in enumerate([*tags, "O"]):
-        sign, kind = tag[0], tag[2:]
-        continues = sign in "IMEL" and kind == label
-        if label and not continues:
-            spans.append((start, i, label))
-            label = ""
-        if sign != "O" and not continues:
-            n_begun += sign in "IMEL"
-            start, label = i, kind
-        if label and sign in "ELSU":
-            spans.append((start, i + 1, label))
-            label = ""
-    return spans, n_begun
+def describe_layout(layout: Layout) -> List[str]:
+    """Which columns are read as what, and why, for people."""
+    kinds = {"prefix": "", "label": ", labels without B and I", "bare": ", no labels"}
+    return [
+        f"words: column {layout.name(layout.word)} of {layout.n}",
+        *(
+            f"tags: column {layout.name(i)}{kinds[kind.kind]}"
+            for i, kind in layout.layers.items()
+        ),
+        *layout.reasons,
+    ]
 
 
 class _Document:
@@ -153,50 +166,48 @@ class _Document:
         self.name: Optional[str] = None
         self._n = 0
 
-    def see(self, line: str, cells: List[str]) -> None:
+    def see(self, line: str, start: Optional["re.Match[str]"]) -> None:
         """Read what is no token."""
         found = DOCUMENT.match(line)
-        if cells[:1] == [START] or (found and "newdoc" in line):
+        if start or (found and "newdoc" in line):
             self._n += 1
-            name = found and found.group(1)
+            name = (start or found or ("", ""))[1]
             self.name = name or f"{self.path}:{self._n}"
         elif found:
             self.name = found.group(2)
 
 
-def _split(line: str, tabs: bool) -> List[str]:
-    """The cells of a line; an empty one at the end is none, LitBank has them."""
-    if tabs:
-        line = line.rstrip("\t")
-        return line.split("\t") if line.strip(" ") else []
-    line = line.strip(" \t")
-    return re.split(r"[ \t]+", line) if line else []
-
-
-def _check(cells: List[str], layout: Layout) -> None:
-    for i in layout.layers:
-        if not TAG.fullmatch(cells[i]):
-            raise LineError(f"{cells[i]!r:.80} is no tag such as 'B-ORG'")
-    if not cells[layout.token]:
+def add_token(rows: List[Row], cells: Row, layout: Layout, source: Source) -> None:
+    """Add a line to those of its sentence. One without a word is counted."""
+    if len(cells) != layout.n:
+        raise LineError(
+            f"{layout.n} columns are needed as above, not {len(cells)}: "
+            f"{' '.join(cells)!r:.80}"
+        )
+    tags = {kind.normalized(cells[i]) for i, kind in layout.layers.items()}
+    if cells[layout.word].strip():
+        rows.append(cells)
+    elif tags <= {"O", None}:
+        record = Record(source.path, source.line, None)
+        source.tally.add("token without characters", record)
+    else:
         raise LineError("the token is empty")
 
 
-def _to_record(
-    rows: List[List[str]],
+def to_record(
+    rows: List[Row],
     layout: Layout,
     path: Path,
     line: int,
     doc: Optional[str],
-    tally: Tally,
+    tags: TagReader,
 ) -> Record:
-    mentions: List[Mention] = []
-    record = Record(
-        path, line, mentions, tokens=[r[layout.token] for r in rows], doc=doc
-    )
-    for i in layout.layers:
-        spans, n_begun = tags_to_spans([row[i] for row in rows])
-        mentions += [Mention(*span) for span in spans]
-        tally.add("continues nothing, read as a beginning", record, n=n_begun)
+    record = Record(path, line, None, tokens=[r[layout.word] for r in rows], doc=doc)
+    columns: List[Tuple[Optional[str], ...]] = [
+        tuple(kind.normalized(row[i]) for row in rows)
+        for i, kind in layout.layers.items()
+    ]
+    tags.read(record, columns)
     return record
 
 
@@ -211,4 +222,6 @@ EU\tNNP\tB-NP\tB-ORG
 rejects\tVBZ\tB-VP\tO
 """
     },
+    options=("columns",),
+    describe=describe_columns,
 )

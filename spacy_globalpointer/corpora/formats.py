@@ -9,6 +9,8 @@ from . import (
     cluener,
     cmeee,
     columns,
+    conllu,
+    csv_columns,
     dataturks,
     doccano,
     dygie,
@@ -33,7 +35,8 @@ from .tally import Tally
 
 # In the order in which they are shown.
 for _module in (
-    *(jsonl, prodigy, doccano, label_studio, columns, brat, pubtator),
+    *(jsonl, prodigy, doccano, label_studio, columns, conllu, csv_columns),
+    *(brat, pubtator),
     *(cluener, cmeee, spert, dygie, spacy_docbin, spacy_json),
     *(train_data, entities_json, token_tags, biaffine, w2ner, oneie, gliner),
     dataturks,

@@ -11,7 +11,7 @@ A package adds a format of its own by an entry point of the group
 
 from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass, field
-from typing import Callable, Iterator, Mapping, Optional, Tuple
+from typing import Callable, Iterator, List, Mapping, Optional, Tuple
 
 import catalogue
 
@@ -33,6 +33,8 @@ class Format:
     options (Tuple[str, ...]): Keyword arguments that `read` takes besides; of the
         options of a conversion it gets those.
     lang (Optional[str]): The language of all corpora in it.
+    describe (Optional[Callable[..., List[str]]]): Called as `read` is, gives lines that
+        say which parts of a file are read as what, and why.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Format:
     example: Mapping[str, str] = field(default_factory=dict)
     options: Tuple[str, ...] = ()
     lang: Optional[str] = None
+    describe: Optional[Callable[..., List[str]]] = None
 
 
 _registry = catalogue.create("spacy_globalpointer", "formats", entry_points=True)

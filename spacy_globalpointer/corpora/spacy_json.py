@@ -10,12 +10,12 @@ Entities stand as tags of tokens, so they are flat.
 from pathlib import Path
 from typing import Any, Iterator, List, Optional
 
-from .columns import TAG, tags_to_spans
 from .fields import a_list, a_string, an_object
 from .head import Head
 from .record import LineError, Mention, Record
 from .registry import Format
 from .source import Source
+from .tags import TAG, tags_to_spans
 from .tally import Tally
 
 

@@ -34,6 +34,7 @@ OUTCOMES: Dict[str, str] = {
     "end taken as inclusive": "kept",
     "crosses another": "kept",
     "same offsets as another": "kept",
+    "token without characters": "dropped",
     "document without annotation": "kept",
     "answer about one span of a text": "changed",
     "token of unknown entity status": "changed",

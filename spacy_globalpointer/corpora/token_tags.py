@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 from .arrow import with_class_names
-from .columns import TAG, tags_to_spans
 from .fields import an_object, is_offset, is_strings, strings
 from .head import Head
-from .record import LineError, Mention, Record
+from .record import LineError, Record
 from .registry import Format
 from .source import Source
+from .tags import TAG, TagReader
 from .tally import Tally
 
 TOKENS = ("tokens", "words", "token", "word", "sentence", "text")
@@ -44,11 +44,14 @@ def read_token_tags(
         has_signs = all(
             TAG.fullmatch(tag) for tags in names for tag in tags or () if _is_tag(tag)
         )
+        reader = TagReader(tally)
         for row in source.json_values():
             with source.record():
                 row = an_object(row)
                 tags = with_class_names(row.get(key), feature)
-                yield _to_record(row, key, tags, has_signs, source, tally)
+                yield _to_record(row, key, tags, has_signs, source, reader)
+        if has_signs:
+            reader.finish(Record(path, source.line, None))
 
 
 def is_token_tags(head: Head) -> bool:
@@ -125,7 +128,7 @@ def _is_tag(value: Any) -> bool:
 
 
 def _to_record(
-    row: Any, key: str, tags: Any, has_signs: bool, source: Source, tally: Tally
+    row: Any, key: str, tags: Any, has_signs: bool, source: Source, reader: TagReader
 ) -> Record:
     tokens = strings(row, _tokens_key(row))
     record = Record(source.path, source.line, None, tokens=tokens)
@@ -148,15 +151,7 @@ def _to_record(
     for tag in tags:
         if tag is not None and not TAG.fullmatch(tag):
             raise LineError(f"expected a tag such as 'B-ORG', got {tag!r:.80}")
-    spans, n_begun = tags_to_spans([tag or "O" for tag in tags])
-    record.mentions = [Mention(*span) for span in spans]
-    if None in tags:
-        outside = [i for i, tag in enumerate(tags) if tag == "O"]
-        record.outside = [(i, i + 1) for i in outside]
-        if not any(tags):
-            record.mentions = record.outside = None
-    if has_signs:
-        tally.add("continues nothing, read as a beginning", record, n=n_begun)
+    reader.read(record, [tags])
     return record
 
 

@@ -54,6 +54,36 @@ EXPECTED: Dict[str, Expected] = {
     ),
     "brat_bom/a": Expected({"a": [[("Ann", "PER"), ("Cork", "LOC")]]}),
     "brat_bom/b": Expected({"b": [[("Ann", "PER"), ("Cork", "LOC")]]}),
+    "noise_iob1_counted_as_changed": Expected(
+        {"train": [[("010", "MISC"), ("Japanese", "MISC")]]}
+    ),
+    "refused_docstart_with_id": Expected(
+        {"train": [[("Tricuspid valve", "Entity")], [("lithium", "Entity")]]}
+    ),
+    "refused_empty_token": Expected(
+        {"train": [[("Ann", "PER")]]}, {"token without characters": 1}
+    ),
+    "refused_tag_column_not_last": Expected(
+        {"train": [[("Ann", "PER"), ("Norby", "LOC")]]}
+    ),
+    "silent_chunks_vlsp2016": Expected({"train": [[("Norby", "LOC")]]}),
+    "silent_ids_are_read_as_words": Expected(
+        {"train": [[("Ann Lee", "PER")], [("Bob", "PER")]]}
+    ),
+    "silent_last_column_is_not_ner": Expected(
+        says="both sides of another column of words, 3 .* --columns ner=2", fails=True
+    ),
+    "unsupported_conllu_misc_name": Expected(
+        {"train": [[("Ann", "PER"), ("Norby", "LOC")]]}
+    ),
+    "unsupported_io_without_prefix": Expected(
+        {
+            "train": [
+                [("Ann Lee", "person-actor"), ("Paris", "location-GPE")],
+                [("Bob", "person-other")],
+            ]
+        }
+    ),
     "unsupported_entities_start_end": Expected(
         {"train": [[("Ann Lee", "PER"), ("Paris", "LOC")]]}
     ),

@@ -209,8 +209,10 @@ def test_a_format_that_is_named_is_not_looked_for(tmp_path, name):
 
 
 def test_there_is_a_sample_of_every_format():
-    found = {sample[2] for sample in SAMPLES.values()}
-    assert found | {"brat", "spacy", "spacy-json"} == {*FORMATS}
+    found = {sample[2] for sample in SAMPLES.values()} | {"brat", "spacy", "spacy-json"}
+    # Others have their own test, and an example that is read in test_registry.
+    assert found <= {*FORMATS}
+    assert all(FORMATS[name].example for name in {*FORMATS} - found)
 
 
 def test_what_readers_leave_out_is_counted(tmp_path):
@@ -228,7 +230,11 @@ def test_what_readers_leave_out_is_counted(tmp_path):
     }
     tally = Tally()
     read(write(tmp_path / "a.iob", IOB1), tally)
-    assert tally.counts["continues nothing, read as a beginning"] == 2
+    # In IOB spans begin with I; in BIO they do not.
+    assert tally.counts == {}
+    tally = Tally()
+    read(write(tmp_path / "a.iob", IOB1.replace("Ann I-", "Ann B-")), tally)
+    assert tally.counts == {"continues nothing, read as a beginning": 1}
 
 
 @pytest.mark.parametrize(
