@@ -28,16 +28,28 @@ class Objective(ABC):
     exclusive = False
 
     @abstractmethod
-    def __call__(self, lattice: Lattice, gold: GoldSpans) -> Tuple[Tensor, Tensor]:
-        """The loss and its gradient.
+    def sums(self, lattice: Lattice, gold: GoldSpans) -> Tuple[Tensor, Tensor, int]:
+        """The summed loss, which is what components train with, and its gradient.
 
         lattice (Lattice): Scores of all candidates. They are not changed.
         gold (GoldSpans): The annotation. Candidates that touch a token without
             annotation add neither loss nor gradient.
-        RETURNS (Tuple[Tensor, Tensor]): The loss, a mean over annotated documents
-            and labels (over decisions, where they are exclusive), *shape* (); its
-            gradient, *shape* that of the scores.
+        RETURNS (Tuple[Tensor, Tensor, int]): The loss, summed over annotated
+            documents and labels (over decisions, where they are exclusive), *shape*
+            (); its gradient, *shape* that of the scores; the number of terms of the
+            sum, at least 1.
         """
+
+    def __call__(self, lattice: Lattice, gold: GoldSpans) -> Tuple[Tensor, Tensor]:
+        """The mean loss, which is what components report, and its gradient.
+
+        lattice (Lattice): Scores of all candidates. They are not changed.
+        gold (GoldSpans): The annotation.
+        RETURNS (Tuple[Tensor, Tensor]): The loss, *shape* (); its gradient, *shape*
+            that of the scores.
+        """
+        loss, d_scores, n_terms = self.sums(lattice, gold)
+        return loss / n_terms, d_scores / n_terms
 
     def log_odds(self, lattice: Lattice) -> Lattice:
         """The log odds of each label, log p - log(1 - p), which decoding,
@@ -70,7 +82,7 @@ class ClassImbalanceLoss(Objective):
         d/ds = -exp(-s) / (1 + sum_P exp(-s))    for s in P
     """
 
-    def __call__(self, lattice: Lattice, gold: GoldSpans) -> Tuple[Tensor, Tensor]:
+    def sums(self, lattice: Lattice, gold: GoldSpans) -> Tuple[Tensor, Tensor, int]:
         docs, n_docs = lattice.layout.doc_ids, lattice.layout.n_docs
         negatives, positives = _split(lattice, gold)
         loss_q, d_scores = _log1p_sum_exp(negatives, docs, n_docs)
@@ -80,7 +92,7 @@ class ClassImbalanceLoss(Objective):
             -positives.view(1, -1, 1), segments, len(d_scores) * n_docs
         )
         d_scores[gold.index] = -d_positives.flatten()
-        return _mean(loss_p + loss_q, d_scores, gold)
+        return loss_p + loss_q, d_scores, _n_terms(d_scores, gold)
 
 
 class BinaryCrossEntropy(Objective):
@@ -90,18 +102,18 @@ class BinaryCrossEntropy(Objective):
         sum_P log(1 + exp(-s)) + sum_Q log(1 + exp(s))
     """
 
-    def __call__(self, lattice: Lattice, gold: GoldSpans) -> Tuple[Tensor, Tensor]:
+    def sums(self, lattice: Lattice, gold: GoldSpans) -> Tuple[Tensor, Tensor, int]:
         negatives, positives = _split(lattice, gold)
         loss = F.softplus(negatives).sum() + F.softplus(-positives).sum()
         d_scores = negatives.sigmoid_()
         d_scores[gold.index] = -torch.sigmoid(-positives)
-        return _mean(loss, d_scores, gold)
+        return loss, d_scores, _n_terms(d_scores, gold)
 
 
 class SampledSoftmax(Objective):
     """Cross-entropy of a softmax over the labels and "no entity", for the gold
     spans and a random choice of the other candidates of each document (SpanNER,
-    arXiv 2207.03300). The mean over all that enter.
+    arXiv 2207.03300). Each that enters is a term of the sum.
 
     A span with two gold labels enters twice, and half of its probability is the
     best that each label can get.
@@ -125,7 +137,7 @@ class SampledSoftmax(Objective):
         # Of numpy, which can be copied and pickled, and draws the same for a GPU.
         self._random = numpy.random.default_rng(seed)
 
-    def __call__(self, lattice: Lattice, gold: GoldSpans) -> Tuple[Tensor, Tensor]:
+    def sums(self, lattice: Lattice, gold: GoldSpans) -> Tuple[Tensor, Tensor, int]:
         width = lattice.layout.width
         scores = lattice.scores.flatten(1)
         positives = gold.heads * width + gold.widths
@@ -137,18 +149,17 @@ class SampledSoftmax(Objective):
         cells = torch.cat((positives, negatives))
         targets = torch.full_like(cells, len(scores) - 1)
         targets[: len(positives)] = gold.labels
-        n = max(len(cells), 1)
 
         dtype = torch.promote_types(scores.dtype, torch.float32)
         log_p = scores[:, cells].to(dtype).log_softmax(0)
         right = targets.unsqueeze(0)
-        loss = -log_p.gather(0, right).sum() / n
+        loss = -log_p.gather(0, right).sum()
         # p - 1 of the right class, as the sum of the others: nothing is rounded off
         # where p is nearly 1.
         d_cells = log_p.exp_().scatter_(0, right, 0.0)
-        d_cells.scatter_(0, right, -d_cells.sum(0, keepdim=True)).div_(n)
+        d_cells.scatter_(0, right, -d_cells.sum(0, keepdim=True))
         d_scores = torch.zeros_like(scores, dtype=dtype).index_add_(1, cells, d_cells)
-        return loss, d_scores.view(lattice.scores.shape)
+        return loss, d_scores.view(lattice.scores.shape), max(len(cells), 1)
 
     def _sample(self, cells: Tensor, layout: Layout) -> Tensor:
         """At most `negatives` cells of each document. *Shapes:* (n,) to (m,)"""
@@ -188,10 +199,9 @@ def _split(lattice: Lattice, gold: GoldSpans) -> Tuple[Tensor, Tensor]:
     return negatives, positives
 
 
-def _mean(loss: Tensor, d_scores: Tensor, gold: GoldSpans) -> Tuple[Tensor, Tensor]:
-    """Turn sums into means over annotated documents and labels."""
-    n_terms = max(gold.n_docs, 1) * len(d_scores)
-    return loss / n_terms, d_scores.div_(n_terms)
+def _n_terms(scores: Tensor, gold: GoldSpans) -> int:
+    """How many annotated documents times labels there are, at least 1."""
+    return max(gold.n_docs, 1) * len(scores)
 
 
 def _log1p_sum_exp(x: Tensor, segments: Tensor, n: int) -> Tuple[Tensor, Tensor]:

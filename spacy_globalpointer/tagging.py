@@ -152,6 +152,14 @@ class GoldTags:
     tags: Ints
     unknown: Mask
 
+    def n_annotated(self, lengths: Lengths) -> int:
+        """The number of documents with at least one annotated token.
+
+        lengths (Lengths): Tokens of each document.
+        """
+        docs = numpy.repeat(numpy.arange(len(lengths)), lengths)
+        return len(numpy.unique(docs[~self.unknown]))
+
     def allowed(self, scheme: TagScheme) -> Mask:
         """The tags that the annotation allows: one at annotated tokens, all at the
         others; but a gold span does not reach into a token that is not annotated.

@@ -199,8 +199,7 @@ def softmax_loss(scores: TagScores, gold: GoldTags) -> Tuple[Tensor, TagScores]:
     RETURNS (Tuple[Tensor, TagScores]): The loss, and its gradient.
     """
     known = numpy.flatnonzero(~gold.unknown)
-    docs = numpy.repeat(numpy.arange(len(scores.lengths)), scores.lengths)
-    n_docs = max(len(numpy.unique(docs[known])), 1)
+    n_docs = max(gold.n_annotated(scores.lengths), 1)
     rows = torch.from_numpy(known).to(scores.emissions.device)
     tags = torch.from_numpy(gold.tags[known]).to(rows.device)
     log_p = scores.emissions[rows].double().log_softmax(1)

@@ -16,6 +16,7 @@ from typing import (
     Optional,
     Sequence,
     Tuple,
+    TypeVar,
     Union,
 )
 
@@ -26,16 +27,28 @@ from spacy.tokens import Doc
 from spacy.training import Example, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer
+from torch import Tensor
 
 from ..errors import Errors, Warnings
 from ..models.span_scorer import build_head, resize_head, scorer_of
 from ..scoring import warn_of_unscored
+from ..tagging import TagScores
 from ..threads import one_thread_in_fork
 from .gold import AlignedGold, DroppedGold, GoldReader, annotation_found
 from .settings import STATE, Setting, Settings, check_config, defaults, merge_saved
 
 # How many documents the widths of the model are found with.
 N_SAMPLE = 10
+
+# What trains is the sum of all losses, over documents and labels, times this: enough
+# for the optimizer's clip, a norm of 1 for each weight array, to act at every step.
+# Then all steps have the same size, and only the direction of the gradient counts,
+# which depends neither on the number of documents nor on how many go through at a
+# time. What is below the clip leaves Adam's second moments at the size of the first,
+# large steps, and learning slows down.
+GRADIENT_SCALE = 10.0
+
+GradientT = TypeVar("GradientT", Tensor, TagScores)
 
 
 class Recognizer(TrainablePipe):
@@ -200,6 +213,20 @@ class Recognizer(TrainablePipe):
     @property
     def _untrained_rows(self) -> List[int]:
         return [self.labels.index(label) for label in self.cfg["untrained_labels"]]
+
+    def _scaled(
+        self, loss: Tensor, d_scores: GradientT, n_terms: int
+    ) -> Tuple[Tensor, GradientT]:
+        """What is reported and what is trained with, both times `loss_weight`.
+
+        loss (Tensor): The summed loss. *Shape:* ()
+        d_scores (Union[Tensor, TagScores]): Its gradient.
+        n_terms (int): What the sum is over.
+        RETURNS (Tuple[Tensor, Union[Tensor, TagScores]]): The mean loss, and the
+            gradient of the sum times `GRADIENT_SCALE`.
+        """
+        weight = self.cfg["loss_weight"]
+        return loss * (weight / n_terms), d_scores * (weight * GRADIENT_SCALE)
 
     @property
     def _gold_reader(self) -> GoldReader:

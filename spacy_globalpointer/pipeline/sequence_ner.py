@@ -169,8 +169,8 @@ class SequenceRecognizer(Recognizer):
 
         examples (Iterable[Example]): The batch.
         scores (TagScores): The scores of its tags.
-        RETURNS (Tuple[Tensor, TagScores]): The loss, and its gradient with regard to
-            the scores.
+        RETURNS (Tuple[Tensor, TagScores]): The mean loss, and the gradient that is
+            trained with, see `GRADIENT_SCALE`.
         """
         validate_examples(examples, "SequenceRecognizer.get_loss")
         dropped = DroppedGold()
@@ -183,5 +183,5 @@ class SequenceRecognizer(Recognizer):
             loss, d_scores = crf_loss(scores, gold, scheme)
         else:
             loss, d_scores = softmax_loss(scores, gold)
-        weight = self.cfg["loss_weight"]
-        return (loss, d_scores) if weight == 1 else (loss * weight, d_scores * weight)
+        n_docs = max(gold.n_annotated(scores.lengths), 1)
+        return self._scaled(loss * n_docs, d_scores * n_docs, n_docs)

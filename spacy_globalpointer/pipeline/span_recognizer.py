@@ -355,8 +355,9 @@ class SpanRecognizer(Recognizer):
 
         examples (Iterable[Example]): The batch.
         scores (Lattice): The scores of its candidates.
-        RETURNS (Tuple[Tensor, Tensor]): The loss, and its gradient with regard to
-            the scores. *Shapes:* () and (n_labels, n_tokens, width)
+        RETURNS (Tuple[Tensor, Tensor]): The mean loss, and the gradient that is
+            trained with, see `GRADIENT_SCALE`. *Shapes:* () and (n_labels, n_tokens,
+            width)
         """
         validate_examples(examples, "SpanRecognizer.get_loss")
         examples = list(examples)
@@ -375,9 +376,7 @@ class SpanRecognizer(Recognizer):
             dropped,
         )
         self._report(dropped)
-        loss, d_scores = self.objective(scores, gold)
-        weight = self.cfg["loss_weight"]
-        return (loss, d_scores) if weight == 1 else (loss * weight, d_scores * weight)
+        return self._scaled(*self.objective.sums(scores, gold))
 
     @property
     def _gold_reader(self) -> GoldReader:

@@ -109,7 +109,7 @@ def test_two_documents_are_learnt_to_the_last_span(representation, encoder):
 
 def test_few_negatives_are_enough_in_the_end():
     nlp = classifier(objective={"negatives": 5})
-    train(nlp, corpus_of(nlp), steps=150)
+    train(nlp, corpus_of(nlp), steps=300)
     assert [set(found(doc)) for doc in nlp.pipe(TEXTS)] == GOLD
 
 

@@ -25,6 +25,8 @@ from pipelines import (
 from thinc.api import Adam
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
+from spacy_globalpointer.optimizers import create_encoder_head_adam_v1
+
 LISTENER = {
     "@architectures": "spacy-transformers.TransformerListener.v1",
     "grad_factor": 1.0,
@@ -128,6 +130,38 @@ def test_training_reaches_the_transformer(bert):
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     for part in ("embeddings.word", "layer.0.attention", "layer.1.output.dense"):
         assert any(part in name for name in moved)
+
+
+def test_the_gradient_of_the_transformer_is_a_sum_over_documents(bert):
+    """Also with an optimizer that has a rate and a clip of its own for heads, whose
+    clip still acts after 20 steps."""
+    nlp = pipeline(bert)
+    train(nlp, optimizer=create_encoder_head_adam_v1(1e-4, 1e-3), steps=20)
+    corpus = examples(nlp)
+    layers = (nlp.get_pipe("transformer").model, nlp.get_pipe(NAME).model)
+    shims = [shim for layer in layers for node in layer.walk() for shim in node.shims]
+    weights = {
+        (i, name): x
+        for i, shim in enumerate(shims)
+        for name, x in shim._model.named_parameters()
+    }
+
+    def gradients(*batches):
+        for batch in batches:
+            nlp.update(batch, sgd=False)
+        found = {k: x.grad.clone() for k, x in weights.items() if x.grad is not None}
+        for x in weights.values():
+            x.grad = None
+        return found
+
+    whole, parts = gradients(corpus), gradients(corpus[:1], corpus[1:])
+    assert whole.keys() == parts.keys() and len(whole) > 20
+    for key, gradient in whole.items():
+        # Biases of keys in attention have no gradient: the softmax does not see them.
+        tolerance = max(1e-3 * gradient.abs().max().item(), 1e-6)
+        torch.testing.assert_close(parts[key], gradient, rtol=0, atol=tolerance)
+        if key[0] == len(shims) - 1:
+            assert gradient.norm() > 1.0
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
