@@ -1,16 +1,46 @@
 """The border between a torch head and thinc's optimizer."""
 
 import contextlib
-from typing import Any, Callable, Dict, Iterator, Tuple
+from typing import Any, Callable, Dict, Iterator, Tuple, Type, Union
 
 import torch
-from thinc.api import ArgsKwargs, PyTorchShim, xp2torch
+from thinc.api import ArgsKwargs, Model, PyTorchShim, Shim, xp2torch
+from thinc.backends import ParamServer
 
 from ..threads import one_thread
 
 
+def renew_ids(model: Model) -> None:
+    """Give the layers and shims of a model, a copy of another one, identities of their
+    own. Optimizers keep moments and averages of weights by them."""
+    for layer in model.walk():
+        params = {
+            x: layer.get_param(x) for x in layer.param_names if layer.has_param(x)
+        }
+        gradients = {x: layer.get_grad(x) for x in layer.grad_names}
+        layer.id = _new_id(Model)
+        # What a layer has is kept by its identity too.
+        layer._params = ParamServer(
+            {(layer.id, name): x for name, x in params.items()},
+            {(layer.id, name): x for name, x in gradients.items()},
+            proxy=layer._params.proxy,
+        )
+        for shim in layer.shims:
+            shim.id = _new_id(Shim)
+
+
+def _new_id(kind: Union[Type[Model], Type[Shim]]) -> int:
+    with kind.global_id_lock:
+        kind.global_id += 1
+        return kind.global_id
+
+
 class HeadShim(PyTorchShim):
-    """Holds a torch head."""
+    """Holds a torch head. A copy, also by pickle, is another one to optimizers."""
+
+    def __setstate__(self, state: Dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.id = _new_id(Shim)
 
     @one_thread()
     def predict(self, inputs: ArgsKwargs) -> Any:

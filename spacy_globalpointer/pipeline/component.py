@@ -30,6 +30,7 @@ from thinc.api import Model, Optimizer
 from torch import Tensor
 
 from ..errors import Errors, Warnings
+from ..models.head_shim import renew_ids
 from ..models.span_scorer import build_head, resize_head, scorer_of
 from ..scoring import warn_of_unscored
 from ..tagging import TagScores
@@ -88,6 +89,11 @@ class Recognizer(TrainablePipe):
         check_config(settings, name)
         self._configured = {x: copy.deepcopy(self.cfg[x]) for x in self.declared}
         self.dropped_gold = DroppedGold()
+
+    def __setstate__(self, state: Any) -> None:
+        # A copy, or what comes out of a pickle.
+        super().__setstate__(state)
+        renew_ids(self.model)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in self.declared:
