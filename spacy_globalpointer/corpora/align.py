@@ -181,6 +181,18 @@ def _from_utf16(text: str, offset: int) -> int:
         return -1
 
 
+def is_at_fragments(mention: Mention, record: Record) -> bool:
+    """Whether the surface of a discontinuous mention is that of its fragments or, as
+    some programs write it, that of all from the first to the last one."""
+    text = record.text
+    if text is None or mention.surface is None or record.unit != "characters":
+        return True
+    fragments = sorted(mention.fragments)
+    cover = text[fragments[0][0] : max(end for _, end in fragments)]
+    pieces = "".join(text[start:end] for start, end in fragments)
+    return _plain(mention.surface) in (_plain(pieces), _plain(cover))
+
+
 def without_byte_order_mark(record: Record) -> None:
     """Take the byte order mark off a text. Offsets are moved if they count it: if
     more surfaces are at their offsets then, or without surfaces more borders of

@@ -9,7 +9,12 @@ from spacy.util import get_words_and_spaces
 from spacy.vocab import Vocab
 
 from ..span_groups import FRAGMENTS, RELATIONS, select_positions
-from .align import CharacterAligner, Key, without_byte_order_mark
+from .align import (
+    CharacterAligner,
+    Key,
+    is_at_fragments,
+    without_byte_order_mark,
+)
 from .language import LanguageTools
 from .record import CorpusError, LineError, Mention, Record
 from .source import reason_of
@@ -109,6 +114,8 @@ class Builder:
             fragments = sorted(mention.fragments)
             if self.fragments == "drop":
                 self.tally.add("discontinuous", record, mention)
+            elif not is_at_fragments(mention, record):
+                self.tally.add("not at its offsets", record, mention)
             elif self.fragments == "cover":
                 self.tally.add("discontinuous, its cover kept", record, mention)
                 start, end = fragments[0][0], max(end for _, end in fragments)

@@ -5,6 +5,7 @@ import json
 from collections import Counter
 
 import pytest
+from corpora_samples import ONEIE
 from corpus_files import KEY, builder, read, write
 from hypothesis import given
 from hypothesis import strategies as st
@@ -282,3 +283,48 @@ def test_the_form_is_read_back_from_spacy_files(tmp_path):
     assert contents(docs[0], "sc") == contents(docs[1], "sc")
     assert [ent.text for ent in docs[0].ents] == ["right leg", "hurt"]
     assert path.exists()
+
+
+@pytest.mark.parametrize("fragments", ["keep", "cover", "parts"])
+@pytest.mark.parametrize(
+    "surface, is_kept",
+    [
+        ("left leg", True),
+        ("left and right leg", True),
+        ("left arm", False),
+        (None, True),
+    ],
+)
+def test_the_surface_of_a_discontinuous_mention(fragments, surface, is_kept):
+    pieces = [(0, 4), (15, 18)]
+    mention = Mention(0, 18, "PART", surface, pieces)
+    tally = Tally()
+    doc = builder(tally, "en", fragments=fragments)(
+        Record("a", 1, [mention], text="left and right leg", unit="characters")
+    )
+    assert (len(doc.spans[KEY]) > 0) == is_kept
+    assert tally.counts["not at its offsets"] == (not is_kept)
+
+
+def test_the_tokens_of_w2ner(tmp_path):
+    """Against the tokens of each entity as the file has them."""
+    index = [[0, 1], [4, 3], [0, 4], [1, 3, 4], [2]]
+    row = {"sentence": WORDS, "ner": [{"index": i, "type": "ADR"} for i in index]}
+    path = write(tmp_path / "a.json", json.dumps([row]))
+    (doc,) = read(path, fragments="keep")
+    entities, _, discontinuous = contents(doc)
+    tokens = [[*range(start, end)] for start, end, _ in entities]
+    for pieces in discontinuous:
+        tokens.append([i for start, end, _ in pieces for i in range(start, end)])
+    assert sorted(tokens) == sorted(sorted(i) for i in index)
+    # A piece may be one of two entities, and it may be the whole of another.
+    assert len(doc.spans[KEY]) == 3 + 4
+
+
+def test_relations_of_oneie(tmp_path):
+    path = write(tmp_path / "a.json", ONEIE)
+    tally = Tally()
+    (doc,) = read(path, tally)
+    person, place = (0, 1, "PER"), (2, 3, "GPE")
+    assert contents(doc)[1] == {(person, place, "PHYS")}
+    assert tally.counts == {NO_SPAN: 1}  # the event
