@@ -1,7 +1,7 @@
 """Records to documents: tokens, and spans on them."""
 
 from dataclasses import dataclass
-from typing import Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy
 from spacy.tokens import Doc, Span, SpanGroup
@@ -218,7 +218,9 @@ class _Group:
         """The group, and what is counted of it."""
         record, doc = self.record, self.doc
         n_given = len(record.mentions or ())
-        attrs = select_positions(record.attrs, self._positions, n_given)
+        attrs: Dict[str, Any] = {}
+        if record.attrs:
+            attrs = select_positions(record.attrs, self._positions, n_given)
         if record.relations is not None:
             relations = {RELATIONS: record.relations}
             attrs.update(select_positions(relations, self._positions, n_given))
