@@ -19,7 +19,7 @@ the processor's cache.
 """
 
 from dataclasses import dataclass
-from typing import Any, Iterator, List, Optional, Tuple, cast
+from typing import Any, Iterator, List, Optional, Sequence, Tuple, cast
 
 import numpy
 import torch
@@ -32,6 +32,9 @@ from ..lattice import Layout
 # GPU enough to keep it busy.
 BLOCK = {"cpu": 512, "cuda": 2**16}
 CHUNK = {"cpu": 1536, "cuda": 2**18}
+# Most numbers of a batch that the backward pass finds as the forward pass left them;
+# what is more is computed again.
+KEPT = 2**24
 EPS = 1e-5
 
 
@@ -120,25 +123,24 @@ class Block:
     """Candidates with some of the starts, by length, each length's by room.
 
     starts (Tensor): The starts by room. *Shape:* (n_starts,)
-    ends (Tensor): The last token of each candidate. *Shape:* (n_candidates,)
-    cells (Tensor): Where it stands in the lattice, (n_tokens, width) as one row.
-        *Shape:* (n_candidates,)
-    lengths (List[slice]): The candidates of each length.
+    ends (Sequence[Tensor]): The last tokens of the candidates of each length.
+    cells (Tensor): Where each candidate stands in the lattice, (n_tokens, width) as one
+        row. *Shape:* (n_candidates,)
     """
 
     starts: Tensor
-    ends: Tensor
+    ends: Sequence[Tensor]
     cells: Tensor
-    lengths: List[slice]
 
     def chunks(self, size: int) -> Iterator[range]:
         """Lengths that are computed together."""
-        first = 0
-        for w in range(1, len(self.lengths)):
-            if self.lengths[w].stop - self.lengths[first].start > size:
+        first = n_cells = 0
+        for w, ends in enumerate(self.ends):
+            n_cells += len(ends)
+            if n_cells > size and w > first:
                 yield range(first, w)
-                first = w
-        yield range(first, len(self.lengths))
+                first, n_cells = w, len(ends)
+        yield range(first, len(self.ends))
 
 
 def make_blocks(layout: Layout, max_length: int, device: torch.device) -> List[Block]:
@@ -155,18 +157,17 @@ def make_blocks(layout: Layout, max_length: int, device: torch.device) -> List[B
         starts = order[first : first + size]
         is_inside = rooms[starts] > numpy.arange(rooms[starts[0]])[:, None]
         w, rows = is_inside.nonzero()
-        stops = is_inside.sum(1).cumsum().tolist()
+        counts = is_inside.sum(1).tolist()
         block_starts, ends, cells = (
             torch.from_numpy(x).to(device, non_blocking=True)
             for x in (starts, starts[rows] + w, starts[rows] * width + w)
         )
-        slices = [slice(*x) for x in zip([0, *stops], stops)]
-        blocks.append(Block(block_starts, ends, cells, slices))
+        blocks.append(Block(block_starts, ends.split(counts), cells))
     return blocks
 
 
 class _Content(torch.autograd.Function):
-    """Scores of all candidates. The backward pass computes GELU again.
+    """Scores of all candidates.
 
     The norm is never written down: with g the result of GELU and W the sum of w,
 
@@ -182,21 +183,30 @@ class _Content(torch.autograd.Function):
         bias: Tensor,
         blocks: List[Block],
         width: int,
+        train: bool,
     ) -> Tensor:
         ctx.save_for_backward(projected, embedding, weight)
-        ctx.blocks = blocks
+        ctx.runs = []
         n_tokens, m = len(projected), embedding.shape[1]
         with_mean = torch.cat([weight, weight.new_full((1, m), 1 / m)]).T
         total = weight.sum(1)
         # By candidate, its labels together.
         scores = projected.new_zeros(n_tokens * width, len(weight))
+        room = KEPT
         for block in blocks:
+            run = _Run(block, embedding)
+            room -= 3 * m * len(block.cells)
+            keep = train and room >= 0
             parts = []
-            for _, _, g in _Run(block, projected, embedding).forward():
+            for sums, g in run.forward(projected, keep):
+                if keep:
+                    run.kept.append((sums, g))
                 products, mean = torch.split(g @ with_mean, [len(weight), 1], dim=1)
                 part = products.addcmul_(mean, total, value=-1)
                 parts.append(part.mul_(_inverse_std(g, mean)).add_(bias))
             scores.index_copy_(0, block.cells, torch.cat(parts))
+            if train:
+                ctx.runs.append(run)
         return scores.view(n_tokens, width, len(weight)).permute(2, 0, 1)
 
     @staticmethod
@@ -209,13 +219,18 @@ class _Content(torch.autograd.Function):
         d_embedding = torch.zeros_like(embedding)
         d_weight = torch.zeros_like(weight)
         d_bias = weight.new_zeros(len(weight))
-        for block in ctx.blocks:
-            run = _Run(block, projected, embedding)
-            d_cells = d_scores.index_select(0, block.cells)
+        for run in ctx.runs:
+            if not run.kept:
+                # A new one, which is forgotten after its turn.
+                run = _Run(run.block, embedding)
+            d_cells = d_scores.index_select(0, run.block.cells)
             d_bias += d_cells.sum(0)
             # Gradients with regard to the sums under GELU.
-            d_sums = projected.new_empty(len(block.cells), m)
-            for cells, sums, g in run.forward(keep=True):
+            d_sums = projected.new_empty(len(d_cells), m)
+            first = 0
+            for sums, g in run.kept or run.forward(projected, keep=True):
+                cells = slice(first, first + len(g))
+                first += len(g)
                 d = d_cells[cells]
                 mean = g.mean(1, keepdim=True)
                 rstd = _inverse_std(g, mean)
@@ -229,7 +244,7 @@ class _Content(torch.autograd.Function):
                 )
             run.backward(d_sums, d_start, d_end, d_embedding)
         d_projected = torch.cat([d_start, d_end], dim=1)
-        return d_projected, d_embedding, d_weight, d_bias, None, None
+        return d_projected, d_embedding, d_weight, d_bias, None, None, None
 
 
 def _inverse_std(g: Tensor, mean: Tensor) -> Tensor:
@@ -243,54 +258,51 @@ class _Run:
     """The way of one block of candidates from the projections to GELU, and back.
 
     block (Block): The candidates.
-    projected (Tensor): A h, B h, C h and D h. *Shape:* (n_tokens, 4 * m)
     embedding (Tensor): e. *Shape:* (n_lengths, m)
     """
 
-    def __init__(self, block: Block, projected: Tensor, embedding: Tensor) -> None:
+    def __init__(self, block: Block, embedding: Tensor) -> None:
         self.block, self.embedding = block, embedding
-        self.m = embedding.shape[1]
-        self.of_start = projected[:, : self.m].index_select(0, block.starts)
-        self.of_end = projected[:, self.m :]
-        # What a length's last tokens give; the memory stays in the cache.
-        self.at_end = projected.new_empty(len(block.starts), 3 * self.m)
+        # By chunk: what is under GELU, and GELU.
+        self.kept: List[Tuple[Tensor, Tensor]] = []
+
+    def forward(
+        self, projected: Tensor, keep: bool = False
+    ) -> Iterator[Tuple[Tensor, Tensor]]:
+        """What is under GELU, and GELU, of the candidates in chunks.
+
+        projected (Tensor): A h, B h, C h and D h. *Shape:* (n_tokens, 4 * m)
+        keep (bool): Whether `backward` is to follow.
+        """
+        m = self.embedding.shape[1]
+        starts, ends = self.block.starts, self.block.ends
+        of_start = projected[:, :m].index_select(0, starts)
+        # What the last tokens give: one memory for all lengths, so that it is cached.
+        at_ends = projected.new_empty(len(starts), 3 * m)
         # Of each length but the first: how far the last token is above the maximum of
         # those before.
         self.rises: List[Tensor] = []
-
-    def forward(self, keep: bool = False) -> Iterator[Tuple[slice, Tensor, Tensor]]:
-        """The candidates in chunks: which they are, what is under GELU, and GELU.
-
-        keep (bool): Whether `backward` is to follow.
-        """
-        lengths = self.block.lengths
-        size = CHUNK.get(self.of_end.device.type, CHUNK["cpu"])
+        size = CHUNK.get(projected.device.type, CHUNK["cpu"])
         for chunk in self.block.chunks(size):
-            cells = slice(lengths[chunk[0]].start, lengths[chunk[-1]].stop)
-            sums = self.of_end.new_empty(cells.stop - cells.start, self.m)
-            for w in chunk:
-                first = lengths[w].start - cells.start
-                self._add_up(w, sums[first : lengths[w].stop - cells.start], keep)
-            yield cells, sums, F.gelu(sums)
-
-    def _add_up(self, w: int, sums: Tensor, keep: bool) -> None:
-        """Write what is under GELU for the candidates of w + 1 tokens."""
-        ends = self.block.ends[self.block.lengths[w]]
-        at_end = self.at_end[: len(ends)]
-        torch.index_select(self.of_end, 0, ends, out=at_end)
-        b, c, d = at_end.split(self.m, dim=1)
-        if w == 0:
-            self.maxima, self.totals = d.clone(), c.clone()
-        else:
-            self.maxima, self.totals = self.maxima[: len(d)], self.totals[: len(d)]
-            if keep:
-                self.rises.append(d - self.maxima)
-            torch.maximum(self.maxima, d, out=self.maxima)
-            self.totals += c
-        torch.add(self.of_start[: len(d)], self.embedding[self._row(w)], out=sums)
-        sums += b
-        sums += self.maxima
-        sums.add_(self.totals, alpha=1 / (w + 1))
+            counts = [len(ends[w]) for w in chunk]
+            sums = projected.new_empty(sum(counts), m)
+            for w, n, part in zip(chunk, counts, sums.split(counts)):
+                at_end = at_ends[:n]
+                torch.index_select(projected[:, m:], 0, ends[w], out=at_end)
+                b, c, d = at_end.split(m, dim=1)
+                if w == 0:
+                    maxima, totals = d.clone(), c.clone()
+                else:
+                    maxima, totals = maxima[:n], totals[:n]
+                    if keep:
+                        self.rises.append(d - maxima)
+                    torch.maximum(maxima, d, out=maxima)
+                    totals += c
+                torch.add(of_start[:n], self.embedding[self._row(w)], out=part)
+                part += b
+                part += maxima
+                part.add_(totals, alpha=1 / (w + 1))
+            yield sums, F.gelu(sums)
 
     def _row(self, w: int) -> int:
         return min(w, len(self.embedding) - 1)
@@ -303,12 +315,12 @@ class _Run:
         From the longest candidates to the shortest: what a mean and a maximum get is
         passed on to those of one token less, but for the last token's share.
         """
-        lengths = self.block.lengths
+        counts = [len(ends) for ends in self.block.ends]
         # By row of the block.
-        of_start = torch.zeros_like(self.of_start)
+        of_start = d_sums.new_zeros(len(self.block.starts), d_sums.shape[1])
         of_mean, of_maximum = torch.zeros_like(of_start), torch.zeros_like(of_start)
-        for w in range(len(lengths) - 1, -1, -1):
-            d = d_sums[lengths[w]]
+        at_ends = d_sums.new_empty(len(of_start), d_end.shape[1])
+        for w, d in reversed([*enumerate(d_sums.split(counts))]):
             start, mean, maximum = (
                 x[: len(d)] for x in (of_start, of_mean, of_maximum)
             )
@@ -322,8 +334,9 @@ class _Run:
                 maximum -= taken
             else:
                 taken = maximum
-            torch.cat([d, mean, taken], dim=1, out=self.at_end[: len(d)])
-            d_end.index_add_(0, self.block.ends[lengths[w]], self.at_end[: len(d)])
+            at_end = at_ends[: len(d)]
+            torch.cat([d, mean, taken], dim=1, out=at_end)
+            d_end.index_add_(0, self.block.ends[w], at_end)
         d_start.index_copy_(0, self.block.starts, of_start)
 
 
@@ -349,5 +362,6 @@ def score_content(
         documents. *Shape:* (n_labels, n_tokens, layout.width)
     """
     blocks = make_blocks(layout, max_length, projected.device)
-    args = projected, embedding, weight, bias, blocks, layout.width
+    train = torch.is_grad_enabled()
+    args = projected, embedding, weight, bias, blocks, layout.width, train
     return cast(Tensor, _Content.apply(*args))

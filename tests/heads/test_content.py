@@ -85,8 +85,10 @@ def test_scores_and_gradients_are_those_of_the_equation(batch, n_labels, limit, 
 
 
 @pytest.mark.parametrize("block", [1, 2, 5, 16])
-@pytest.mark.parametrize("chunk", [1, 7, 40])
-def test_borders_of_blocks_and_chunks(block, chunk, monkeypatch):
+@pytest.mark.parametrize("chunk, kept", [(1, 0), (7, 200), (40, 10**6)])
+def test_borders_of_blocks_and_chunks(block, chunk, kept, monkeypatch):
+    """And of what is kept for the backward pass: nothing, something, all."""
+    monkeypatch.setattr(module, "KEPT", kept)
     monkeypatch.setattr(module, "BLOCK", {"cpu": block})
     monkeypatch.setattr(module, "CHUNK", {"cpu": chunk})
     check(make_content(), [5, 0, 3, 1, 9], 6)
