@@ -71,7 +71,7 @@ def report_cli(
         nlp, pipe = load(name, component, gpu_id)
         examples = read(nlp, pipe, data)
         predict(nlp, pipe, examples, f"Predicting with {name}")
-        results.append(Result.of(name, pipe, examples, nlp.batch_size))
+        results.append(Result.of(name, pipe, examples, nlp.batch_size, nlp=nlp))
         if not results[-1].spans.has_spans:
             fail_without_gold(pipe, examples, data)
         if train is not None and known is None:

@@ -2,11 +2,12 @@
 
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from typing import Any, Callable, Iterator, List, Sequence
+from typing import Any, Callable, Iterator, List, Optional, Sequence
 
 import numpy
 import torch
 from numpy.typing import NDArray
+from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import minibatch
@@ -20,6 +21,9 @@ from ..pipeline.gold_tags import batch_tags
 from ..pipeline.sequence_ner import SequenceRecognizer
 from ..pipeline.span_recognizer import SpanRecognizer
 from .table import number_rows
+
+# Documents to those with the vectors that a component predicted with.
+ScoredT = Callable[[List[Doc]], List[Doc]]
 
 # What is less probable is no candidate.
 FLOOR = 0.01
@@ -52,24 +56,52 @@ class Outputs:
     right: Mask
 
 
+def as_they_came(nlp: Language, pipe: Recognizer, docs: Sequence[Doc]) -> List[Doc]:
+    """Documents as they came to a component, so that it scores them as it did when
+    it predicted: a later encoder puts its vectors in the place of those before.
+
+    nlp (Language): The pipeline.
+    pipe (Recognizer): One of its components.
+    docs (Sequence[Doc]): Documents that the pipeline has run over.
+    RETURNS (List[Doc]): Copies that the components before have run over again; the
+        documents themselves where nothing behind can have changed vectors.
+    """
+    place = [component for _, component in nlp.pipeline].index(pipe)
+    behind = nlp.pipeline[place + 1 :]
+    if all(isinstance(component, Recognizer) for _, component in behind):
+        return list(docs)
+    copies = [doc.copy() for doc in docs]
+    return list(nlp.pipe(copies, disable=nlp.pipe_names[place:]))
+
+
 def read_outputs(
-    pipe: Recognizer, examples: Sequence[Example], batch_size: int = 128
+    pipe: Recognizer,
+    examples: Sequence[Example],
+    batch_size: int = 128,
+    *,
+    nlp: Optional[Language] = None,
 ) -> Outputs:
     """Read the scores off a component.
 
     pipe (Recognizer): The component.
-    examples (Sequence[Example]): Examples with predictions of the pipeline; what
-        encoders left in the documents is used again. References without annotation
-        are left out.
+    examples (Sequence[Example]): Examples with predictions of the pipeline.
+        References without annotation are left out.
     batch_size (int): Documents that are scored together.
+    nlp (Optional[Language]): The pipeline, from which the vectors are that the
+        component predicted with. None: those that are in the documents.
     RETURNS (Outputs): The scores.
     """
     reader = pipe._gold_reader
     annotated = [eg for eg in examples if reader.is_annotated(eg.reference)]
-    read: Callable[[Any, List[Example]], Outputs] = (
+    read: Callable[[Any, List[Example], ScoredT], Outputs] = (
         _of_sequences if isinstance(pipe, SequenceRecognizer) else _of_lattice
     )
-    parts = [read(pipe, list(batch)) for batch in minibatch(annotated, batch_size)]
+
+    def scored(docs: List[Doc]) -> List[Doc]:
+        return docs if nlp is None else as_they_came(nlp, pipe, docs)
+
+    batches = map(list, minibatch(annotated, batch_size))
+    parts = [read(pipe, batch, scored) for batch in batches]
     if not parts:
         return Outputs(*_nothing())
     return Outputs(
@@ -85,11 +117,13 @@ def _nothing() -> List[NDArray[Any]]:
     return [whole, real, mask, numpy.zeros((0, 0)), whole, real, mask]
 
 
-def _of_lattice(pipe: SpanRecognizer, examples: List[Example]) -> Outputs:
+def _of_lattice(
+    pipe: SpanRecognizer, examples: List[Example], scored: ScoredT
+) -> Outputs:
     docs = [example.predicted for example in examples]
     predicted_cells = _predicted_cells(pipe, docs)
     with _candidates_of(pipe, examples):
-        lattice = pipe.score_candidates(docs)
+        lattice = pipe.score_candidates(scored(docs))
         gold = batch_gold(
             examples,
             pipe._gold_reader,
@@ -151,9 +185,11 @@ def _candidates_of(pipe: SpanRecognizer, examples: List[Example]) -> Iterator[No
             example.predicted.spans[key] = spans
 
 
-def _of_sequences(pipe: SequenceRecognizer, examples: List[Example]) -> Outputs:
+def _of_sequences(
+    pipe: SequenceRecognizer, examples: List[Example], scored: ScoredT
+) -> Outputs:
     docs = [example.predicted for example in examples]
-    scores = pipe.predict(docs)
+    scores = pipe.predict(scored(docs))
     scheme = pipe._head.scheme
     gold = batch_tags(
         examples, pipe._gold_reader, pipe._label_ids, scheme, DroppedGold()

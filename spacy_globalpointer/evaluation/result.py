@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy
+from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 
@@ -66,6 +67,8 @@ class Result:
         pipe: Recognizer,
         examples: Sequence[Example],
         batch_size: int = 128,
+        *,
+        nlp: Optional[Language] = None,
     ) -> "Result":
         """Read predictions and scores.
 
@@ -73,6 +76,7 @@ class Result:
         pipe (Recognizer): The component.
         examples (Sequence[Example]): Examples with its predictions.
         batch_size (int): Documents that are scored together.
+        nlp (Optional[Language]): The pipeline, as for `read_outputs`.
         RETURNS (Result): The result.
         """
         pairs = [(example.reference, example.predicted) for example in examples]
@@ -87,7 +91,7 @@ class Result:
             spans=table,
             flat=read_table(pairs, entities),
             kinds=error_kinds(table),
-            outputs=read_outputs(pipe, examples, batch_size),
+            outputs=read_outputs(pipe, examples, batch_size, nlp=nlp),
             gold=pipe.cfg["gold"],
         )
 

@@ -11,6 +11,7 @@ from spacy.tokens import Doc
 from spacy.util import is_in_jupyter
 
 from ..errors import Errors
+from ..evaluation.outputs import as_they_came
 from ..pipeline.span_recognizer import SpanRecognizer
 from .colours import label_colours
 from .comparison import Annotation
@@ -116,7 +117,7 @@ def lattice_scores(
     if label not in pipe.labels:
         raise ValueError(Errors.E041.format(label=label, labels=list(pipe.labels)))
     doc = nlp(doc) if isinstance(doc, str) else doc
-    lattice = pipe.predict([doc])
+    lattice = pipe.predict(as_they_came(nlp, pipe, [doc]))
     odds = pipe.objective.log_odds(lattice).scores
     row = odds[pipe.labels.index(label)].double()
     heads, widths = lattice.layout.valid.nonzero().T.cpu().numpy()
