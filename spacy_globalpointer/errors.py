@@ -16,6 +16,7 @@ class Errors:
         "Component '{name}' found no entities in doc.ents of {n_docs} documents. "
         '{found} Set `gold = "spans"` and `spans_key` to learn from doc.spans.'
     )
+    E054 = "Component '{name}' can use none of the gold spans. {report}"
     E004 = "`{setting}` must be {allowed}, but it is {value!r}."
     E005 = (
         "`{setting}` names {unknown}, but component '{name}' has the labels {labels}."
@@ -59,7 +60,8 @@ class Errors:
     E021 = (
         "Component '{name}' found no candidates under doc.spans['{key}'] in {n_docs} "
         "documents. {found} Set `candidates_key` to the key that holds the given "
-        "spans, or to null to score all spans."
+        "spans, or to null to score all spans. If a component of the pipeline finds "
+        "them, it must come before this one."
     )
     E030 = (
         "`{setting}` of component '{name}' is {value!r}, but its weights were made "
@@ -93,9 +95,24 @@ class Errors:
 
 class Warnings:
     W001 = "Component '{name}' cannot use some of the gold spans. {report}"
+    W002 = (
+        "Component '{name}' learns nothing from {missing} of {n_docs} documents: they "
+        "have no annotation in {place}, not even an empty one.{cause}"
+    )
+    W002_CUT = (
+        " [{place}] has max_length = {max_length}: spaCy cuts longer documents into "
+        "sentences, which have no doc.spans. Set it to 0, and cut the corpus with "
+        "`convert --max-tokens` instead."
+    )
     W020 = (
         "Component '{name}' cannot use some of the candidates under "
         "doc.spans['{key}']. {report}"
+    )
+    W024 = (
+        "Component '{name}' found no candidates under doc.spans['{key}'] in {n_docs} "
+        "documents, so labels and `max_length` are those of all gold spans. In "
+        "training, a component before it must find the candidates: name it in "
+        "[training] annotating_components, or as `annotates` of nlp.update."
     )
     W021 = (
         "Component '{name}' finds no spans in documents without candidates: there is "

@@ -20,7 +20,10 @@ def build_sequence_model(
 
     tok2vec (Model): The encoder, or a listener to one.
     """
-    return chain(tok2vec, sequence_scorer())
+    model = chain(tok2vec, sequence_scorer())
+    # `spacy debug model` looks for it.
+    model.set_ref("tok2vec", tok2vec)
+    return model
 
 
 def sequence_scorer() -> TaggerModelT:

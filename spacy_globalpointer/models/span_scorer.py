@@ -34,7 +34,10 @@ def build_span_model(
     exclusive (bool): Whether the head scores one class more than there are labels,
         "no entity", for an objective of which the classes exclude each other.
     """
-    return chain(tok2vec, span_scorer(head, exclusive))
+    model = chain(tok2vec, span_scorer(head, exclusive))
+    # `spacy debug model` looks for it.
+    model.set_ref("tok2vec", tok2vec)
+    return model
 
 
 def span_scorer(head: HeadBuilderT, exclusive: bool = False) -> HeadModelT:

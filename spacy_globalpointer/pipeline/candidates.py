@@ -3,7 +3,7 @@
 import warnings
 from dataclasses import replace
 from pathlib import Path
-from typing import Callable, Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import numpy
 import torch
@@ -15,6 +15,7 @@ from spacy.training.corpus import create_docbin_reader
 
 from ..errors import Warnings
 from ..lattice import Lattice
+from .alignment import Alignment
 from .gold import AlignedGold, DroppedGold, GoldReader
 
 
@@ -70,14 +71,18 @@ def aligned_candidates(example: Example, key: str, dropped: DroppedGold) -> List
     key (str): Key of doc.spans of the reference.
     dropped (DroppedGold): Counts what begins or ends inside a token there.
     """
-    aligned: List[Span] = []
+    spans = []
     for span in example.reference.spans[key]:
-        found = example.get_aligned_spans_y2x([span], allow_overlap=True)
-        if not found:
+        if span.start == span.end:
+            dropped.add("empty", span)
+        else:
+            spans.append(span)
+    aligned = []
+    for span, place in zip(spans, Alignment(example).find(spans)):
+        if place is None:
             dropped.add("not on token boundaries", span)
-        aligned.extend(
-            Span(example.predicted, other.start, other.end) for other in found
-        )
+        else:
+            aligned.append(Span(example.predicted, *place))
     return aligned
 
 
@@ -130,18 +135,18 @@ def create_candidates_corpus_v1(
     The other arguments are those of `spacy.Corpus.v1`.
     """
     corpus = create_docbin_reader(path, gold_preproc, max_length, limit, augmenter)
-    reported = DroppedGold()
+    reported: Dict[str, int] = {}
 
     def read(nlp: Language) -> Iterator[Example]:
-        dropped = DroppedGold()
+        dropped = DroppedGold(one_pass=True)
         for example in corpus(nlp):
             give_candidates(example, candidates_key, dropped)
             yield example
-        new = reported.add_new(dropped)
-        if new.counts:
+        if dropped.counts.keys() - reported.keys():
+            reported.update(dropped.counts)
             warnings.warn(
                 Warnings.W022.format(
-                    path=path, key=candidates_key, report=new.report()
+                    path=path, key=candidates_key, report=dropped.report()
                 ),
                 stacklevel=2,
             )

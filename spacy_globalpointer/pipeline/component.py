@@ -24,7 +24,7 @@ from spacy import util
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
-from spacy.training import Example, validate_get_examples
+from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer
 from torch import Tensor
@@ -35,11 +35,14 @@ from ..models.span_scorer import build_head, resize_head, scorer_of
 from ..scoring import warn_of_unscored
 from ..tagging import TagScores
 from ..threads import one_thread_in_fork
-from .gold import AlignedGold, DroppedGold, GoldReader, annotation_found
+from .gold import (
+    AlignedGold,
+    DroppedGold,
+    GoldReader,
+    TrainingData,
+    annotation_found,
+)
 from .settings import STATE, Setting, Settings, check_config, defaults, merge_saved
-
-# How many documents the widths of the model are found with.
-N_SAMPLE = 10
 
 # What trains is the sum of all losses, over documents and labels, times this: enough
 # for the optimizer's clip, a norm of 1 for each weight array, to act at every step.
@@ -118,12 +121,16 @@ class Recognizer(TrainablePipe):
         """Hand the settings that shape the head to the model, which is about to
         make one."""
 
-    def _fit_to_gold(self, gold: List[AlignedGold], dropped: DroppedGold) -> None:
-        """Set what is measured on the training data, once the labels are known.
+    def _count_unusable(self, gold: AlignedGold, label_ids: Dict[int, int]) -> None:
+        """Count the gold spans of an example that cannot be learned.
 
-        gold (List[AlignedGold]): The gold spans of all examples.
-        dropped (DroppedGold): Counts those that cannot be learnt.
+        gold (AlignedGold): The gold spans.
+        label_ids (Dict[int, int]): Numbers of the labels that there will be, by the
+            hashes of their names.
         """
+
+    def _fit_to(self, data: TrainingData) -> None:
+        """Set what is measured on the training data, once the labels are known."""
 
     @property
     def key(self) -> str:
@@ -242,12 +249,19 @@ class Recognizer(TrainablePipe):
     def _label_ids(self) -> Dict[int, int]:
         return {self.vocab.strings[label]: i for i, label in enumerate(self.labels)}
 
-    def _report(self, dropped: DroppedGold) -> None:
-        """Warn of gold that cannot be used, once for each reason."""
-        new = self.dropped_gold.add_new(dropped)
-        if new.counts:
-            message = Warnings.W001.format(name=self.name, report=new.report())
-            warnings.warn(message, stacklevel=2)
+    def _report(self) -> None:
+        """Warn of gold that cannot be used, if there is a new reason."""
+        if self.dropped_gold.has_new_reasons:
+            self._warn_of_dropped()
+
+    def _report_growth(self) -> None:
+        """Warn of gold that cannot be used, if there is more than was said."""
+        if self.dropped_gold.has_grown:
+            self._warn_of_dropped()
+
+    def _warn_of_dropped(self) -> None:
+        report = self.dropped_gold.report()
+        warnings.warn(Warnings.W001.format(name=self.name, report=report), stacklevel=3)
 
     def initialize(
         self,
@@ -264,36 +278,75 @@ class Recognizer(TrainablePipe):
         labels (Optional[Sequence[str]]): The labels, for instance from `spacy init
             labels`. None: those in the training data.
         """
-        validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
         if nlp is not None:
             warn_of_unscored(nlp)
-        reader = self._gold_reader
-        dropped = DroppedGold()
-        sample: List[Doc] = []
-        aligned = []
-        for example in get_examples():
-            if len(sample) < N_SAMPLE and len(example.predicted):
-                sample.append(example.predicted)
-            aligned.append(reader.read(example, dropped))
-        spans = [span for gold in aligned for span in gold.spans]
-        if labels is None:
-            labels = sorted({span.label_ for _, _, span in spans})
-        for label in labels:
+        for label in labels or ():
             self.add_label(label)
-        if not spans:
+        data = self._measure(get_examples, nlp, labels is not None)
+        if labels is None:
+            for label in sorted(data.labels):
+                self.add_label(label)
+        if not data.labels:
             self._explain_no_gold(get_examples)
-        self._fit_to_gold(aligned, dropped)
-        self.dropped_gold = DroppedGold()
-        self._report(dropped)
+        self._fit_to(data)
+        self._warn_of_unannotated(data, nlp)
+        self._report()
         self._set_n_labels()
         self._prepare_build()
-        self.model.initialize(X=sample or [Doc(self.vocab, words=["x"])])
+        self.model.initialize(X=data.sample or [Doc(self.vocab, words=["x"])])
         self.cfg["width"] = scorer_of(self.model).get_dim("nI")
         self.cfg["untrained_labels"] = []
 
+    def _measure(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        nlp: Optional[Language],
+        labels_given: bool,
+        reader: Optional[GoldReader] = None,
+    ) -> TrainingData:
+        """One pass over the training data, which is not kept.
+
+        get_examples (Callable[[], Iterable[Example]]): Gives the training data.
+        nlp (Optional[Language]): The pipeline.
+        labels_given (bool): Whether there will be no labels but the present ones.
+        reader (Optional[GoldReader]): Reads the gold spans. None: as in training.
+        """
+        reader = reader or self._gold_reader
+        data = TrainingData()
+        self.dropped_gold = DroppedGold(one_pass=True)
+        for example in _checked(get_examples, f"{type(self).__name__}.initialize"):
+            gold = reader.read(example, self.dropped_gold)
+            data.add(example, gold, reader)
+            label_ids = self._label_ids
+            if not labels_given:
+                hashes = dict.fromkeys(span.label for *_, span in gold.spans)
+                label_ids = {label: i for i, label in enumerate(hashes)}
+            self._count_unusable(gold, label_ids)
+        self.dropped_gold.end_pass()
+        return data
+
+    def _warn_of_unannotated(self, data: TrainingData, nlp: Optional[Language]) -> None:
+        """Say how many documents have no annotation, and why if that is visible."""
+        missing = data.n_docs - data.n_annotated
+        if missing:
+            place = f"doc.spans['{self.key}']"
+            if self.cfg["gold"] == "ents":
+                place = "doc.ents"
+            message = Warnings.W002.format(
+                name=self.name,
+                missing=missing,
+                n_docs=data.n_docs,
+                place=place,
+                cause=_cause_of_missing(nlp),
+            )
+            warnings.warn(message, stacklevel=3)
+
     def _explain_no_gold(self, get_examples: Callable[[], Iterable[Example]]) -> None:
-        """Raise an error if there is nothing to learn: no label, or annotation in
-        another place."""
+        """Raise an error if there is nothing to learn: no gold span that can be used,
+        no label, or annotation in another place."""
+        if self.dropped_gold.counts:
+            report = self.dropped_gold.report()
+            raise ValueError(Errors.E054.format(name=self.name, report=report))
         docs = [example.reference for example in get_examples()]
         found = annotation_found(docs)
         if found or not self.labels:
@@ -313,6 +366,7 @@ class Recognizer(TrainablePipe):
         exclude (Iterable[str]): Fields to leave out: "cfg", "vocab", "model".
         RETURNS (bytes): The serialized component.
         """
+        self._report_growth()
         fields = {
             "cfg": self._dump_cfg,
             "vocab": lambda: self.vocab.to_bytes(exclude=exclude),
@@ -343,6 +397,7 @@ class Recognizer(TrainablePipe):
         path (Union[str, Path]): A folder.
         exclude (Iterable[str]): Fields to leave out: "cfg", "vocab", "model".
         """
+        self._report_growth()
         fields = {
             "cfg": lambda p: p.write_bytes(self._dump_cfg()),
             "vocab": lambda p: self.vocab.to_disk(p, exclude=exclude),
@@ -400,3 +455,31 @@ class Recognizer(TrainablePipe):
         except OSError as error:
             message = Errors.E007.format(name=self.name, reason=error)
             raise FileNotFoundError(message) from error
+
+
+def _checked(
+    get_examples: Callable[[], Iterable[Example]], method: str
+) -> Iterator[Example]:
+    """The examples, with the errors of spaCy's `validate_get_examples`, which would
+    read the corpus once more."""
+    examples = get_examples() if callable(get_examples) else None
+    if not examples:
+        validate_get_examples(lambda: examples, method)
+    for example in examples or ():
+        if not isinstance(example, Example):
+            validate_examples([example], method)
+        yield example
+
+
+def _cause_of_missing(nlp: Optional[Language]) -> str:
+    """A sentence about a setting of the training corpus that leaves documents without
+    doc.spans, empty if there is none."""
+    config = nlp.config if nlp is not None else {}
+    place = config.get("training", {}).get("train_corpus") or "corpora.train"
+    corpus: Any = config
+    for name in place.split("."):
+        corpus = corpus.get(name, {}) if isinstance(corpus, dict) else {}
+    max_length = corpus.get("max_length") if isinstance(corpus, dict) else None
+    if not max_length:
+        return ""
+    return Warnings.W002_CUT.format(place=place, max_length=max_length)

@@ -1,57 +1,21 @@
 """From annotated examples to indices into the lattice, nothing lost in silence."""
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
 import numpy
 import torch
-from numpy.typing import NDArray
-from spacy.attrs import ORTH
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
 from ..lattice import GoldSpans
 from ..span_groups import contiguous_spans
+from .alignment import Alignment, Ints, Mask
+from .dropped_gold import DroppedGold
 
 SOURCES = ("spans", "ents")
-# How many dropped spans of each kind are shown.
-N_SHOWN = 3
-
-Ints = NDArray[numpy.integer[Any]]
-
-
-@dataclass
-class DroppedGold:
-    """Gold spans that cannot be learnt from, by reason.
-
-    counts (Dict[str, int]): How many, by reason.
-    shown (Dict[str, List[str]]): The first few, by reason.
-    """
-
-    counts: Dict[str, int] = field(default_factory=dict)
-    shown: Dict[str, List[str]] = field(default_factory=dict)
-
-    def add(self, reason: str, span: Span) -> None:
-        self.counts[reason] = self.counts.get(reason, 0) + 1
-        shown = self.shown.setdefault(reason, [])
-        if len(shown) < N_SHOWN:
-            shown.append(f"{span.text!r} ({span.label_}, {len(span)} tokens)")
-
-    def add_new(self, other: "DroppedGold") -> "DroppedGold":
-        """Take over the reasons that are not known yet, and give them back."""
-        new = DroppedGold()
-        for reason, count in other.counts.items():
-            if reason not in self.counts:
-                new.counts[reason] = self.counts[reason] = count
-                new.shown[reason] = self.shown[reason] = other.shown[reason]
-        return new
-
-    def report(self) -> str:
-        return " ".join(
-            f"{reason.capitalize()}: {count}, for example "
-            f"{', '.join(self.shown[reason])}."
-            for reason, count in self.counts.items()
-        )
+# How many documents the widths of the model are found with.
+N_SAMPLE = 10
 
 
 @dataclass
@@ -60,11 +24,11 @@ class AlignedGold:
 
     spans (List[Tuple[int, int, Span]]): First token, the one behind the last,
         and the gold span.
-    unknown (Optional[NDArray]): Tokens without annotation; None: all have it.
+    unknown (Optional[Mask]): Tokens without annotation; None: all have it.
     """
 
     spans: List[Tuple[int, int, Span]]
-    unknown: Optional[NDArray[numpy.bool_]]
+    unknown: Optional[Mask]
 
 
 class GoldReader:
@@ -92,6 +56,12 @@ class GoldReader:
             return list(reference.ents)
         return contiguous_spans(reference.spans[self.spans_key])
 
+    def candidates(
+        self, example: Example, dropped: DroppedGold
+    ) -> Optional[List[Span]]:
+        """The spans that are scored, on the predicted tokens. None: all are."""
+        return None
+
     def read(self, example: Example, dropped: DroppedGold) -> AlignedGold:
         """Align the gold spans of an example with its predicted document. What
         begins or ends inside a token there is dropped, and what has no label."""
@@ -100,23 +70,23 @@ class GoldReader:
         gold = self.spans(reference)
         if gold is None:
             return AlignedGold([], numpy.ones(n_tokens, dtype=bool))
-        tokens = None if _same_tokens(example) else _AlignedTokens(example)
-        spans = []
+        usable = []
         for span in gold:
-            start, end = span.start, span.end
-            if start == end:
+            if span.start == span.end:
                 dropped.add("empty", span)
             elif not span.label:
                 dropped.add("without a label", span)
-            elif tokens is None:
-                spans.append((start, end, span))
-            elif tokens.has_borders(start, end):
-                spans.append((*tokens.align(start, end), span))
             else:
+                usable.append(span)
+        spans = []
+        for span, place in zip(usable, Alignment(example).find(usable)):
+            if place is None:
                 dropped.add("not on token boundaries", span)
+            else:
+                spans.append((*place, span))
         return AlignedGold(spans, self.unknown(example))
 
-    def unknown(self, example: Example) -> Optional[NDArray[numpy.bool_]]:
+    def unknown(self, example: Example) -> Optional[Mask]:
         """The tokens of the predicted document that have no annotation, which
         training and evaluation leave out. *Shape:* (n_tokens,). None: all have it."""
         reference = example.reference
@@ -127,13 +97,9 @@ class GoldReader:
         missing = reference.to_array("ENT_IOB") == 0
         if not missing.any():
             return None
-        if _same_tokens(example):
-            return missing
-        return _AlignedTokens(example).spread(missing)
+        return Alignment(example).spread(missing)
 
-    def can_judge(
-        self, example: Example, spans: Sequence[Span]
-    ) -> NDArray[numpy.bool_]:
+    def can_judge(self, example: Example, spans: Sequence[Span]) -> Mask:
         """Which spans of the predicted document can be right or wrong: those that
         touch no token without annotation, as for `spacy.scorer.get_ner_prf`.
         *Shape:* (n_spans,)"""
@@ -145,7 +111,7 @@ class GoldReader:
         return ~touches_any(starts, ends, unknown)
 
 
-def touches_any(starts: Ints, ends: Ints, tokens: NDArray[numpy.bool_]) -> Any:
+def touches_any(starts: Ints, ends: Ints, tokens: Mask) -> Mask:
     """Which spans hold at least one of the tokens that are True.
 
     starts, ends (Ints): *Shape:* (n,)
@@ -153,54 +119,44 @@ def touches_any(starts: Ints, ends: Ints, tokens: NDArray[numpy.bool_]) -> Any:
     RETURNS (NDArray): *Shape:* (n,)
     """
     before = numpy.concatenate(([0], numpy.cumsum(tokens)))
-    return before[starts] < before[ends]
+    touches: Mask = before[starts] < before[ends]
+    return touches
 
 
-def _same_tokens(example: Example) -> bool:
-    if len(example.predicted) != len(example.reference):
-        return False
-    words = example.predicted.to_array(ORTH), example.reference.to_array(ORTH)
-    return words[0].tobytes() == words[1].tobytes()
+@dataclass
+class TrainingData:
+    """What a component finds out in a pass over the training data.
 
+    labels (Set[str]): The labels of the gold spans.
+    longest (int): Tokens of the longest gold span or candidate.
+    n_docs (int): Documents that have tokens.
+    n_annotated (int): Those of them with annotation.
+    n_with_candidates (int): Those of them with candidates.
+    sample (List[Doc]): The first few predicted documents.
+    """
 
-class _AlignedTokens:
-    """Token boundaries of a reference found in the predicted document."""
+    labels: Set[str] = field(default_factory=set)
+    longest: int = 0
+    n_docs: int = 0
+    n_annotated: int = 0
+    n_with_candidates: int = 0
+    sample: List[Doc] = field(default_factory=list)
 
-    def __init__(self, example: Example) -> None:
-        alignment = example.alignment
-        self.first, self.last = _edges(alignment.y2x)
-        self.back_first, self.back_last = _edges(alignment.x2y)
-
-    def align(self, start: int, end: int) -> Tuple[int, int]:
-        """A span on the predicted tokens."""
-        return int(self.first[start]), int(self.last[end - 1]) + 1
-
-    def has_borders(self, start: int, end: int) -> bool:
-        """Whether predicted tokens begin and end where a span does."""
-        first, last = self.first[start], self.last[end - 1]
-        return bool(
-            min(first, last) >= 0
-            and self.back_first[first] == start
-            and self.back_last[last] == end - 1
-        )
-
-    def spread(self, marked: NDArray[numpy.bool_]) -> NDArray[numpy.bool_]:
-        """Predicted tokens that share characters with marked reference tokens."""
-        before = numpy.concatenate(([0], numpy.cumsum(marked)))
-        found: NDArray[numpy.bool_] = (
-            before[self.back_last + 1] > before[numpy.maximum(self.back_first, 0)]
-        )
-        return found & (self.back_first >= 0)
-
-
-def _edges(alignment: Any) -> Tuple[Ints, Ints]:
-    """The first and last token aligned with each token, -1 where there is none."""
-    lengths = numpy.asarray(alignment.lengths)
-    tokens = numpy.append(alignment.data, -1)
-    ends = numpy.cumsum(lengths)
-    first = numpy.where(lengths > 0, tokens[ends - lengths], -1)
-    last = numpy.where(lengths > 0, tokens[ends - 1], -1)
-    return first, last
+    def add(self, example: Example, gold: AlignedGold, reader: GoldReader) -> None:
+        """Take an example into account."""
+        if not len(example.predicted):
+            return
+        self.n_docs += 1
+        self.n_annotated += reader.is_annotated(example.reference)
+        if len(self.sample) < N_SAMPLE:
+            self.sample.append(example.predicted)
+        for start, end, span in gold.spans:
+            self.labels.add(span.label_)
+            self.longest = max(self.longest, end - start)
+        candidates = reader.candidates(example, DroppedGold())
+        if candidates is not None:
+            self.n_with_candidates += 1
+            self.longest = max(self.longest, *map(len, candidates), 0)
 
 
 def usable_cells(

@@ -7,7 +7,8 @@ from spacy.training import Example
 
 from ..decoding import longest_flat
 from ..tagging import GoldTags, TagScheme
-from .gold import AlignedGold, DroppedGold, GoldReader, Ints
+from .alignment import Ints
+from .gold import AlignedGold, DroppedGold, GoldReader
 
 
 def flat_gold(

@@ -1,7 +1,7 @@
 """Sequence labelling, the component behind the factory `sequence_ner`."""
 
 from math import inf
-from typing import Any, Callable, Iterable, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, Optional, Tuple
 
 import numpy
 from spacy.language import Language
@@ -22,7 +22,7 @@ from ..threads import one_thread
 from ..types import SequenceModelT
 from .annotations import write_ents, write_spans
 from .component import Recognizer
-from .gold import AlignedGold, DroppedGold
+from .gold import AlignedGold
 from .gold_tags import batch_tags, flat_gold
 from .settings import FLAT_ENTS, TAG_SETTINGS, defaults, has_settings
 from .span_recognizer import DEFAULT_SCORE_WEIGHTS
@@ -108,9 +108,8 @@ class SequenceRecognizer(Recognizer):
                     )
                 )
 
-    def _fit_to_gold(self, gold: List[AlignedGold], dropped: DroppedGold) -> None:
-        for aligned in gold:
-            flat_gold([aligned], [0], self._label_ids, dropped)
+    def _count_unusable(self, gold: AlignedGold, label_ids: Dict[int, int]) -> None:
+        flat_gold([gold], [0], label_ids, self.dropped_gold)
 
     def predict(self, docs: Iterable[Doc]) -> TagScores:
         """Score all tags of a batch, without modifying it.
@@ -172,13 +171,13 @@ class SequenceRecognizer(Recognizer):
         RETURNS (Tuple[Tensor, TagScores]): The mean loss, and the gradient that is
             trained with, see `GRADIENT_SCALE`.
         """
+        examples = list(examples)
         validate_examples(examples, "SequenceRecognizer.get_loss")
-        dropped = DroppedGold()
         scheme = self._head.scheme
         gold = batch_tags(
-            list(examples), self._gold_reader, self._label_ids, scheme, dropped
+            examples, self._gold_reader, self._label_ids, scheme, self.dropped_gold
         )
-        self._report(dropped)
+        self._report()
         if self._head.crf:
             loss, d_scores = crf_loss(scores, gold, scheme)
         else:

@@ -17,7 +17,7 @@ from typing import (
 import numpy
 from spacy.language import Language
 from spacy.tokens import Doc, Span
-from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.training import Example, validate_examples
 from spacy.vocab import Vocab
 from thinc.api import Config
 from torch import Tensor, from_numpy
@@ -36,6 +36,7 @@ from .gold import (
     AlignedGold,
     DroppedGold,
     GoldReader,
+    TrainingData,
     annotation_found,
     batch_gold,
     count_second_labels,
@@ -164,17 +165,22 @@ class SpanRecognizer(Recognizer):
     def _check_loaded(self, cfg: Dict[str, Any]) -> None:
         check_labels(cfg, self.name)
 
-    def _fit_to_gold(self, gold: List[AlignedGold], dropped: DroppedGold) -> None:
+    @property
+    def _is_length_measured(self) -> bool:
+        return self.cfg["max_length"] in (None, self.cfg["measured_length"])
+
+    def _count_unusable(self, gold: AlignedGold, label_ids: Dict[int, int]) -> None:
+        # A length that is measured is that of the longest span.
+        limit = None if self._is_length_measured else self.cfg["max_length"]
+        usable_cells(gold, label_ids, limit, self.dropped_gold)
+        if self.objective.exclusive:
+            count_second_labels(gold, self.dropped_gold)
+
+    def _fit_to(self, data: TrainingData) -> None:
         check_labels(self.cfg, self.name)
-        spans = [span for aligned in gold for span in aligned.spans]
-        if self.cfg["max_length"] in (None, self.cfg["measured_length"]):
-            longest = max((end - start for start, end, _ in spans), default=0)
-            longest = max(longest, self._longest_candidate) or DEFAULT_MAX_LENGTH
+        if self._is_length_measured:
+            longest = data.longest or DEFAULT_MAX_LENGTH
             self.cfg.update(max_length=longest, measured_length=longest)
-        for aligned in gold:
-            usable_cells(aligned, self._label_ids, self.cfg["max_length"], dropped)
-            if self.objective.exclusive:
-                count_second_labels(aligned, dropped)
 
     def _prepare_build(self) -> None:
         # Building runs the model: without a limit, a long document would have a
@@ -234,7 +240,7 @@ class SpanRecognizer(Recognizer):
             return lattice
         self._warn_of_no_candidates(docs)
         given = [doc.spans.get(key, ()) for doc in docs]
-        return self._only_candidates(lattice, given, DroppedGold())
+        return self._only_candidates(lattice, given)
 
     @one_thread()
     def set_annotations(self, docs: Iterable[Doc], lattice: Lattice) -> None:
@@ -313,14 +319,13 @@ class SpanRecognizer(Recognizer):
         self,
         lattice: Lattice,
         candidates: Sequence[Iterable[Span]],
-        dropped: DroppedGold,
     ) -> Lattice:
         """Scores of the candidates of each document alone, what has none reported."""
+        dropped = self.dropped_candidates
         lattice = only_candidates(lattice, candidates, self.cfg["max_length"], dropped)
-        new = self.dropped_candidates.add_new(dropped)
-        if new.counts:
+        if dropped.has_new_reasons:
             message = Warnings.W020.format(
-                name=self.name, key=self.cfg["candidates_key"], report=new.report()
+                name=self.name, key=self.cfg["candidates_key"], report=dropped.report()
             )
             warnings.warn(message, stacklevel=2)
         return lattice
@@ -359,23 +364,22 @@ class SpanRecognizer(Recognizer):
             trained with, see `GRADIENT_SCALE`. *Shapes:* () and (n_labels, n_tokens,
             width)
         """
-        validate_examples(examples, "SpanRecognizer.get_loss")
         examples = list(examples)
+        validate_examples(examples, "SpanRecognizer.get_loss")
         reader = self._gold_reader
         if isinstance(reader, CandidateReader):
-            dropped = DroppedGold()
+            dropped = self.dropped_candidates
             given = [reader.candidates(eg, dropped) or () for eg in examples]
-            scores = self._only_candidates(scores, given, dropped)
-        dropped = DroppedGold()
+            scores = self._only_candidates(scores, given)
         gold = batch_gold(
             examples,
             reader,
             self._label_ids,
             self.cfg["max_length"],
             scores.scores.device,
-            dropped,
+            self.dropped_gold,
         )
-        self._report(dropped)
+        self._report()
         return self._scaled(*self.objective.sums(scores, gold))
 
     @property
@@ -386,43 +390,39 @@ class SpanRecognizer(Recognizer):
             )
         return GoldReader(self.cfg["gold"], self.key)
 
-    def initialize(
+    def _measure(
         self,
         get_examples: Callable[[], Iterable[Example]],
-        *,
-        nlp: Optional[Language] = None,
-        labels: Optional[Sequence[str]] = None,
-    ) -> None:
-        """Find labels and longest span, and build the model.
-
-        get_examples (Callable[[], Iterable[Example]]): Gives the training data.
-        nlp (Optional[Language]): The pipeline.
-        labels (Optional[Sequence[str]]): The labels, for instance from `spacy init
-            labels`. None: those in the training data.
-        """
-        validate_get_examples(get_examples, "SpanRecognizer.initialize")
+        nlp: Optional[Language],
+        labels_given: bool,
+        reader: Optional[GoldReader] = None,
+    ) -> TrainingData:
         self.dropped_candidates = DroppedGold()
-        self._longest_candidate = self._measure_candidates(get_examples)
-        super().initialize(get_examples, nlp=nlp, labels=labels)
-
-    def _measure_candidates(self, get_examples: Callable[[], Iterable[Example]]) -> int:
-        """Tokens of the longest given span, 0 where none are to be given."""
-        reader = self._gold_reader
-        if not isinstance(reader, CandidateReader):
-            return 0
-        lengths = [
-            len(span)
-            for example in get_examples()
-            for span in reader.candidates(example, DroppedGold()) or ()
-        ]
-        if not lengths:
+        data = super()._measure(get_examples, nlp, labels_given, reader)
+        key = self.cfg["candidates_key"]
+        if key is None or reader is not None or data.n_with_candidates:
+            return data
+        # They are not there yet if a component before this one finds them.
+        if not _may_be_annotated(nlp, self):
             docs = [example.reference for example in get_examples()]
-            raise ValueError(
-                Errors.E021.format(
-                    name=self.name,
-                    key=self.cfg["candidates_key"],
-                    n_docs=len(docs),
-                    found=annotation_found(docs),
-                )
+            message = Errors.E021.format(
+                name=self.name,
+                key=key,
+                n_docs=len(docs),
+                found=annotation_found(docs),
             )
-        return max(lengths)
+            raise ValueError(message)
+        training = nlp.config["training"] if nlp else {}
+        if not training.get("annotating_components"):
+            message = Warnings.W024.format(name=self.name, key=key, n_docs=data.n_docs)
+            warnings.warn(message, stacklevel=4)
+        every = GoldReader(self.cfg["gold"], self.key)
+        return self._measure(get_examples, nlp, labels_given, every)
+
+
+def _may_be_annotated(nlp: Optional[Language], pipe: SpanRecognizer) -> bool:
+    """Whether a component before another may write to doc.spans: all but encoders
+    may."""
+    components = [component for _, component in nlp.pipeline] if nlp else []
+    before = components[: components.index(pipe)] if pipe in components else []
+    return not all(hasattr(component, "add_listener") for component in before)

@@ -17,8 +17,11 @@ from pipelines import (
     changed,
     ents,
     example,
+    examples,
     found,
     initialize,
+    listening_pipeline,
+    model,
     pipeline,
     scored,
     set_spans,
@@ -26,6 +29,7 @@ from pipelines import (
     update,
 )
 from spacy.cli._util import app
+from spacy.cli.train import train as spacy_train
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
 from thinc.api import Adam, Config
@@ -318,3 +322,74 @@ def test_the_commands_give_the_candidates(tmp_path):
         )
     assert done.exit_code == 0, done.output
     assert "100.00 now" in done.output
+
+
+# Candidates of another component of the pipeline
+
+
+def ruled():
+    """A span ruler that finds mentions, and a span recognizer that labels them."""
+    nlp = spacy.blank("xx")
+    nlp.add_pipe("span_ruler", config={"spans_key": MENTIONS})
+    settings = {"model": model(), "candidates_key": MENTIONS}
+    nlp.add_pipe(NAME, config=settings)
+    patterns = [
+        {"label": "", "pattern": text}
+        for text in ("Boston", "New England", "the", "Bank of New England")
+    ]
+    nlp.config["initialize"]["components"]["span_ruler"] = {"patterns": patterns}
+    return nlp
+
+
+RULED = [
+    [(3, 7, "ORG"), (5, 7, "GPE"), (5, 7, "LOC"), (8, 9, "GPE")],
+    [(2, 3, "GPE"), (7, 9, "GPE"), (7, 9, "LOC")],
+]
+
+
+@pytest.mark.parametrize("settings", [{}, {"max_length": 4}])
+def test_spacy_train_with_candidates_of_a_span_ruler(tmp_path, settings):
+    nlp = ruled()
+    DocBin(docs=[eg.reference for eg in examples(nlp)]).to_disk(tmp_path / "c.spacy")
+    config = nlp.config
+    config["components"][NAME].update(settings)
+    config["paths"].update(dict.fromkeys(("train", "dev"), str(tmp_path / "c.spacy")))
+    config["training"].update(
+        annotating_components=["span_ruler"], max_steps=60, eval_frequency=30
+    )
+    config["training"]["optimizer"]["learn_rate"] = 0.01
+    config.to_disk(tmp_path / "config.cfg")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        spacy_train(tmp_path / "config.cfg", tmp_path / "out")
+    loaded = spacy.load(tmp_path / "out" / "model-last")
+    assert [found(doc) for doc in loaded.pipe(TEXTS)] == RULED
+    # Gold spans that the ruler does not find are counted.
+    messages = [str(w.message) for w in caught if NAME in str(w.message)]
+    dropped = [m for m in messages if "Not among the candidates" in m]
+    assert dropped
+    assert all("cannot use" in message for message in messages)
+
+
+def test_training_by_hand_with_candidates_of_a_span_ruler():
+    nlp = ruled()
+    corpus = examples(nlp)
+    with pytest.warns(UserWarning, match="annotating_components.*`annotates`"):
+        optimizer = nlp.initialize(lambda: corpus)
+    assert nlp.get_pipe(NAME).labels == LABELS
+    assert nlp.get_pipe(NAME).cfg["max_length"] == 9
+    optimizer.learn_rate = 0.01
+    with pytest.warns(UserWarning, match="Not among the candidates"):
+        for _ in range(40):
+            nlp.update(corpus, sgd=optimizer, annotates=["span_ruler"])
+    assert [found(doc) for doc in nlp.pipe(TEXTS)] == RULED
+
+
+def test_an_encoder_finds_no_candidates():
+    """Nothing before the component can fill the key: a wrong key is an error."""
+    nlp = listening_pipeline(candidates_key="other")
+    with pytest.raises(ValueError, match=r"no candidates under doc.spans\['other'\]"):
+        initialize(nlp)
+    nlp.add_pipe("span_ruler")
+    with pytest.raises(ValueError, match="must come before"):
+        initialize(nlp)

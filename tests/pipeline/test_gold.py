@@ -1,10 +1,13 @@
 """Gold spans: missing is not empty, and nothing is lost in silence."""
 
+import gc
 import math
 import random
 import warnings
+import weakref
 
 import pytest
+import spacy
 import torch
 from pipelines import (
     GOLD,
@@ -25,10 +28,11 @@ from pipelines import (
     train,
     update,
 )
-from spacy.tokens import Doc, Span
-from spacy.training import Example
+from spacy.tokens import Doc, DocBin, Span
+from spacy.training import Corpus, Example
 from thinc.api import Adam
 
+from spacy_globalpointer.pipeline.candidates import aligned_candidates
 from spacy_globalpointer.pipeline.gold import DroppedGold, GoldReader, batch_gold
 
 
@@ -281,6 +285,112 @@ def test_gold_on_other_tokens_is_learnt():
     assert found(nlp("New England")) == [(0, 1, "A"), (0, 2, "B")]
 
 
+def words_of(text, rng):
+    """Tokens of a text, cut at random: also within white space and words."""
+    places = sorted(rng.sample(range(1, len(text)), rng.randint(0, len(text) - 1)))
+    return [text[a:b] for a, b in zip([0, *places], [*places, len(text)])]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_gold_and_candidates_are_aligned_as_spacy_does(nlp, seed):
+    """spaCy's own alignment is the oracle, with white space in and at the edges of
+    tokens, and with texts that differ."""
+    rng = random.Random(seed)
+    text = "".join(rng.choices("aabB \n银", k=rng.randint(2, 12)))
+    texts = [text, text]
+    if seed % 3 == 0:
+        texts[1] = text.swapcase()
+    elif seed % 3 == 1:
+        texts[1] = "".join(c + " " * rng.randint(0, 1) for c in text)
+    predicted, reference = (of_words(nlp, words_of(t, rng)) for t in texts)
+    n = len(reference)
+    spans = [(a, b, "ORG") for a in range(n) for b in range(a + 1, n + 1)]
+    # White space alone is no mention, and spaCy's function finds it anywhere.
+    spans = [span for span in spans if reference[span[0] : span[1]].text.strip()]
+    set_spans(reference, spans)
+    set_spans(reference, spans, "mentions")
+    eg = Example(predicted, reference)
+    dropped = DroppedGold()
+    gold = GoldReader("spans", KEY).read(eg, dropped)
+    candidates = aligned_candidates(eg, "mentions", DroppedGold())
+    places = [(start, end) for start, end, _ in gold.spans]
+    assert places == [(span.start, span.end) for span in candidates]
+    assert len(places) + sum(dropped.counts.values()) == len(spans)
+    found = {(x.start, x.end): place for *place, x in gold.spans}
+    tokens = [(token.i, squeeze(token.text)) for token in predicted]
+    tokens = [(i, word) for i, word in tokens if word]
+    for span in reference.spans[KEY]:
+        place = found.get((span.start, span.end))
+        by_spacy = eg.get_aligned_spans_y2x([span], allow_overlap=True)
+        if by_spacy:
+            trimmed = by_spacy[0].start, by_spacy[0].end
+            assert trim(predicted, *place) == trim(predicted, *trimmed)
+        if seed % 3 == 0:
+            assert bool(place) == bool(by_spacy)
+            continue
+        # spaCy misses some of them where there is white space.
+        before = squeeze(reference[: span.start].text)
+        words = [
+            (tokens[i][0], tokens[j][0])
+            for i in range(len(tokens))
+            for j in range(i, len(tokens))
+            if "".join(word for _, word in tokens[:i]) == before
+            and "".join(word for _, word in tokens[i : j + 1]) == squeeze(span.text)
+        ]
+        assert ([trim(predicted, *place)] if place else []) == words
+
+
+def squeeze(text):
+    return "".join(text.split())
+
+
+def trim(doc, start, end):
+    """The first and the last token of a span that are no white space."""
+    tokens = [token.i for token in doc[start:end] if not token.is_space]
+    return tokens[0], tokens[-1]
+
+
+@pytest.mark.parametrize("words", [["Bob\n", "met"], ["Bob", "\nmet"], ["Bob\nmet"]])
+def test_a_gold_span_is_never_trained_as_no_entity(words):
+    """White space at the edge of a token does not hide the span."""
+    nlp = pipeline()
+    reference = set_spans(of_words(nlp, ["Bob", "\n", "met"]), [(0, 1, "PER")])
+    eg = Example(of_words(nlp, words), reference)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        initialize(nlp, [eg, example(nlp, "Ann", [(0, 1, "PER")])])
+    _, gradient = loss_and_gradient(nlp, [eg])
+    dropped = nlp.get_pipe(NAME).dropped_gold.counts
+    if len(words) == 1:
+        # There is no candidate "Bob"; the one token is none.
+        assert dropped == {"not on token boundaries": 1}
+    else:
+        assert gradient[0, 0, 0] < 0
+        assert dropped == {}
+
+
+def test_unknown_tokens_are_not_trained_where_white_space_is_a_token():
+    """A document of unknown status adds no loss, whatever its tokens."""
+    nlp = pipeline(gold="ents")
+    reader = GoldReader("ents", KEY)
+    for known, expected in ((0, [0, 0, 0, 1]), (1, [1, 1, 1, 1]), (2, [1, 1, 0, 0])):
+        reference = of_words(nlp, ["Bob", " ", "met"])
+        outside = [reference[known : known + 1]]
+        reference.set_ents([], outside=outside, default="missing")
+        eg = Example(of_words(nlp, ["Bo", "b", " ", "met"]), reference)
+        assert reader.read(eg, DroppedGold()).unknown.tolist() == expected
+
+
+def test_gold_of_which_none_can_be_used_is_an_error_that_says_why():
+    nlp = pipeline()
+    reference = set_spans(of_words(nlp, ["B", "ob"]), [(0, 1, "PER")])
+    eg = Example(of_words(nlp, ["Bob"]), reference)
+    with pytest.raises(
+        ValueError, match=r"none of the gold.*Not on token .*: 1, .*'B'"
+    ):
+        initialize(nlp, [eg])
+
+
 # Nothing is lost in silence
 
 
@@ -434,3 +544,149 @@ def test_an_empty_gold_span_is_no_candidate(start):
     assert sum(nlp.get_pipe(NAME).dropped_gold.counts.values()) == 1
     assert new_loss == loss
     assert torch.equal(new_gradient, gradient)
+
+
+# Totals
+
+
+def long_spans(nlp, n, text="Bank"):
+    """Documents with a span that is too long each."""
+    return [
+        example(nlp, f"{text} {i} of New England", [(0, 5, "ORG"), (0, 1, "ORG")])
+        for i in range(n)
+    ]
+
+
+def in_batches(nlp, corpus, size=2):
+    for start in range(0, len(corpus), size):
+        nlp.update(corpus[start : start + size], sgd=False)
+
+
+def counts_of(nlp):
+    return nlp.get_pipe(NAME).dropped_gold.counts
+
+
+LONG = "longer than max_length = 3"
+
+
+@pytest.mark.parametrize("same_text", [True, False])
+@pytest.mark.parametrize("how", ["list", "read again"])
+def test_the_total_of_a_resumed_training_is_right(tmp_path, how, same_text):
+    nlp = pipeline(max_length=3)
+    initialize(nlp, [example(nlp, "Bank of England", [(0, 3, "ORG")])])
+    nlp.to_disk(tmp_path / "first")
+    nlp = spacy.load(tmp_path / "first")
+    nlp.resume_training()
+
+    def read():
+        if same_text:
+            return [eg for _ in range(10) for eg in long_spans(nlp, 1)]
+        return long_spans(nlp, 10)
+
+    corpus = read()
+    with pytest.warns(UserWarning, match=f"{LONG}: 2".capitalize()):
+        in_batches(nlp, corpus)
+    assert counts_of(nlp) == {LONG: 10}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(2):
+            if how == "read again":
+                corpus = None
+                corpus = read()
+            in_batches(nlp, corpus)
+    assert counts_of(nlp) == {LONG: 10}
+    # Once more on saving, and only once.
+    with pytest.warns(UserWarning, match=f"{LONG}: 10".capitalize()):
+        nlp.to_disk(tmp_path / "second")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        nlp.to_bytes()
+        nlp.to_disk(tmp_path / "second")
+
+
+@pytest.mark.parametrize("copies", [1, 3])
+def test_what_was_counted_at_initialization_is_not_counted_again(copies):
+    nlp = pipeline(max_length=3)
+    corpus = [eg for _ in range(copies) for eg in long_spans(nlp, 10)]
+    with pytest.warns(UserWarning, match=f"{LONG}: {10 * copies}".capitalize()):
+        initialize(nlp, corpus)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(2):
+            in_batches(nlp, corpus)
+            # A reader that makes its documents anew.
+            in_batches(nlp, [eg for _ in range(copies) for eg in long_spans(nlp, 10)])
+            nlp.to_bytes()
+    assert counts_of(nlp) == {LONG: 10 * copies}
+    # New documents are.
+    in_batches(nlp, long_spans(nlp, 4, text="House"))
+    assert counts_of(nlp) == {LONG: 10 * copies + 4}
+    with pytest.warns(UserWarning, match=f"{LONG}: {10 * copies + 4}".capitalize()):
+        nlp.to_bytes()
+
+
+# Initialization
+
+
+def test_two_passes_at_most_and_no_document_is_kept():
+    nlp = pipeline()
+    kept = weakref.WeakSet()
+    passes = []
+
+    def read():
+        passes.append(0)
+        for i in range(200):
+            eg = example(nlp, f"Bank {i} of New England", [(0, 5, "ORG"), (0, 1, "X")])
+            kept.add(eg.reference)
+            passes[-1] = max(passes[-1], len(kept))
+            yield eg
+
+    nlp.get_pipe(NAME).initialize(read, nlp=nlp)
+    gc.collect()
+    assert len(passes) <= 2
+    assert max(passes) < 20
+    assert len(kept) == 0
+    assert nlp.get_pipe(NAME).labels == ("ORG", "X")
+    assert nlp.get_pipe(NAME).cfg["max_length"] == 5
+
+
+@pytest.mark.parametrize("gold", ["spans", "ents"])
+def test_documents_without_annotation_are_counted_at_initialization(gold):
+    nlp = pipeline(gold=gold)
+    corpus = [
+        with_ents(nlp, TEXTS[0], [(0, 2, "ORG")]),
+        unannotated(nlp, TEXTS[1]),
+        unannotated(nlp, "New England"),
+        unannotated(nlp, ""),
+    ]
+    set_spans(corpus[0].reference, [(0, 2, "ORG")])
+    place = r"doc.spans\['sc'\]" if gold == "spans" else "doc.ents"
+    with pytest.warns(UserWarning, match=f"from 2 of 3 documents.* {place}") as caught:
+        initialize(nlp, corpus)
+    assert "max_length" not in str(caught[0].message)
+
+
+@pytest.mark.parametrize("max_length", [0, 12])
+def test_a_corpus_that_spacy_cuts_is_named_as_the_cause(tmp_path, max_length):
+    nlp = spacy.blank("xx")
+    docs = []
+    for _ in range(4):
+        doc = set_spans(nlp.make_doc(" ".join(TEXTS)), [(0, 2, "ORG")])
+        for token in doc:
+            token.is_sent_start = token.i in (0, 10)
+        docs += [doc, set_spans(nlp.make_doc("New England"), [(0, 2, "GPE")])]
+    DocBin(docs=docs).to_disk(tmp_path / "train.spacy")
+    nlp = pipeline()
+    reader = {"@readers": "spacy.Corpus.v1", "path": str(tmp_path / "train.spacy")}
+    nlp.config["corpora"]["train"] = {**reader, "max_length": max_length}
+    corpus = Corpus(tmp_path / "train.spacy", max_length=max_length)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        nlp.initialize(lambda: corpus(nlp))
+    messages = [str(warning.message) for warning in caught]
+    if not max_length:
+        assert messages == []
+        return
+    (message,) = messages
+    assert "nothing from 8 of 12 documents" in message
+    assert f"[corpora.train] has max_length = {max_length}" in message
