@@ -302,4 +302,5 @@ def test_weights_of_a_key_that_nobody_scores_are_told():
         initialize(nlp, corpus)
     nlp.add_pipe("spancat", config={"spans_key": "sc"})
     nlp.config["training"]["score_weights"] = {"spans_sc_macro_f": 1.0}
-    nlp.initialize(lambda: [*corpus, example(nlp, TEXTS[0], [(0, 1, "A")])])
+    set_spans(corpus[0].reference, [(0, 1, "A")])
+    nlp.initialize(lambda: corpus)
