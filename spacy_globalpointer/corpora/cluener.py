@@ -19,16 +19,17 @@ def read_cluener(path: Path, tally: Tally) -> Iterator[Record]:
     """Read a file, line by line. Arguments as for `read_corpus`."""
     with Source(path, tally) as source:
         for row in source.json_values():
-            row = an_object(row)
-            text = a_string(row, "text")
-            yield Record(
-                path,
-                source.line,
-                _mentions(row.get("label")),
-                text=text,
-                unit="characters",
-                inclusive=True,
-            )
+            with source.record():
+                row = an_object(row)
+                text = a_string(row, "text")
+                yield Record(
+                    path,
+                    source.line,
+                    _mentions(row.get("label")),
+                    text=text,
+                    unit="characters",
+                    inclusive=True,
+                )
 
 
 def is_cluener(head: Head) -> bool:

@@ -19,18 +19,19 @@ def read_cmeee(path: Path, tally: Tally) -> Iterator[Record]:
     """Read a file, text by text. Arguments as for `read_corpus`."""
     with Source(path, tally) as source:
         for row in source.json_values():
-            row = an_object(row)
-            entities = None
-            if row.get("entities") is not None:
-                entities = [_mention(an_object(e)) for e in a_list(row, "entities")]
-            yield Record(
-                path,
-                source.line,
-                entities,
-                text=a_string(row, "text"),
-                unit="characters",
-                inclusive=True,
-            )
+            with source.record():
+                row = an_object(row)
+                entities = None
+                if row.get("entities") is not None:
+                    entities = [_mention(an_object(e)) for e in a_list(row, "entities")]
+                yield Record(
+                    path,
+                    source.line,
+                    entities,
+                    text=a_string(row, "text"),
+                    unit="characters",
+                    inclusive=True,
+                )
 
 
 def is_cmeee(head: Head) -> bool:

@@ -25,16 +25,17 @@ def read_doccano(path: Path, tally: Tally) -> Iterator[Record]:
     """Read a file, line by line. Arguments as for `read_corpus`."""
     with Source(path, tally) as source:
         for row in source.json_values():
-            row = an_object(row)
-            text = a_string(row, "text" if "text" in row else "data")
-            yield Record(
-                path,
-                source.line,
-                _mentions(row),
-                text=text,
-                unit="characters",
-                others=count_of(row, "relations"),
-            )
+            with source.record():
+                row = an_object(row)
+                text = a_string(row, "text" if "text" in row else "data")
+                yield Record(
+                    path,
+                    source.line,
+                    _mentions(row),
+                    text=text,
+                    unit="characters",
+                    others=count_of(row, "relations"),
+                )
 
 
 def is_doccano(head: Head) -> bool:

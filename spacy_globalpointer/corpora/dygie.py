@@ -24,28 +24,29 @@ def read_dygie(path: Path, tally: Tally) -> Iterator[Record]:
     """Read a file, document by document. Arguments as for `read_corpus`."""
     with Source(path, tally) as source:
         for row in source.json_values():
-            row = an_object(row)
-            sentences = a_list(row, "sentences")
-            if not all(map(is_strings, sentences)):
-                raise LineError(
-                    f"'sentences' must be lists of strings, not {sentences!r:.80}"
+            with source.record():
+                row = an_object(row)
+                sentences = a_list(row, "sentences")
+                if not all(map(is_strings, sentences)):
+                    raise LineError(
+                        f"'sentences' must be lists of strings, not {sentences!r:.80}"
+                    )
+                lengths = [len(sentence) for sentence in sentences]
+                starts = [0, *accumulate(lengths)]
+                doc = row.get("doc_key")
+                mentions = _mentions(row, len(sentences))
+                relations, n_others = _relations(row, mentions or [])
+                yield Record(
+                    path,
+                    source.line,
+                    mentions,
+                    tokens=[token for sentence in sentences for token in sentence],
+                    inclusive=True,
+                    sent_starts=[s for s, length in zip(starts, lengths) if length],
+                    doc=None if doc is None else str(doc),
+                    relations=relations,
+                    others=n_others,
                 )
-            lengths = [len(sentence) for sentence in sentences]
-            starts = [0, *accumulate(lengths)]
-            doc = row.get("doc_key")
-            mentions = _mentions(row, len(sentences))
-            relations, n_others = _relations(row, mentions or [])
-            yield Record(
-                path,
-                source.line,
-                mentions,
-                tokens=[token for sentence in sentences for token in sentence],
-                inclusive=True,
-                sent_starts=[s for s, length in zip(starts, lengths) if length],
-                doc=None if doc is None else str(doc),
-                relations=relations,
-                others=n_others,
-            )
 
 
 def is_dygie(head: Head) -> bool:

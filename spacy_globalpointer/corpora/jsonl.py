@@ -29,7 +29,8 @@ def read_jsonl(path: Path, tally: Tally) -> Iterator[Record]:
     """Read a file, line by line. Arguments as for `read_corpus`."""
     with Source(path, tally) as source:
         for row in source.json_lines():
-            yield _to_record(row, source)
+            with source.record():
+                yield _to_record(row, source)
 
 
 def is_jsonl(head: Head) -> bool:

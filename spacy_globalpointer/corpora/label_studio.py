@@ -43,17 +43,18 @@ def read_label_studio(path: Path, tally: Tally) -> Iterator[Record]:
     """Read a file, task by task. Arguments as for `read_corpus`."""
     with Source(path, tally) as source:
         for row in source.json_values():
-            row = an_object(row)
-            record = Record(path, source.line, None, unit="characters")
-            if "data" in row:
-                texts = _strings_of(an_object(row["data"]))
-                regions = _first_annotation(row, record, tally)
-            else:
-                about = {key: row[key] for key in row if key not in ABOUT}
-                texts, regions = _strings_of(about), _spans_of_short(row)
-            if not texts:
-                raise LineError(f"there is no text in {row!r:.80}")
-            yield from _documents(record, texts, regions)
+            with source.record():
+                row = an_object(row)
+                record = Record(path, source.line, None, unit="characters")
+                if "data" in row:
+                    texts = _strings_of(an_object(row["data"]))
+                    regions = _first_annotation(row, record, tally)
+                else:
+                    about = {key: row[key] for key in row if key not in ABOUT}
+                    texts, regions = _strings_of(about), _spans_of_short(row)
+                if not texts:
+                    raise LineError(f"there is no text in {row!r:.80}")
+                yield from _documents(record, texts, regions)
 
 
 def is_label_studio(head: Head) -> bool:

@@ -35,25 +35,26 @@ def read_prodigy(path: Path, tally: Tally) -> Iterator[Record]:
     binary: Dict[Any, Record] = {}
     with Source(path, tally) as source:
         for row in source.json_values():
-            row = an_object(row)
-            record = Record(
-                path,
-                source.line,
-                None,
-                text=a_string(row, "text"),
-                unit="characters",
-                others=count_of(row, "relations"),
-            )
-            record.mentions = _mentions(row, record, tally)
-            record.tokens = _tokens(row, record.text or "")
-            is_accepted = row.get("answer", "accept") == "accept"
-            if not is_accepted:
-                reason = "of a rejected or skipped document"
-                tally.add(reason, record, n=len(record.mentions or ()))
-            if row.get("_is_binary") is True:
-                _add_answer(record, is_accepted, row, binary, tally)
-            elif is_accepted:
-                yield record
+            with source.record():
+                row = an_object(row)
+                record = Record(
+                    path,
+                    source.line,
+                    None,
+                    text=a_string(row, "text"),
+                    unit="characters",
+                    others=count_of(row, "relations"),
+                )
+                record.mentions = _mentions(row, record, tally)
+                record.tokens = _tokens(row, record.text or "")
+                is_accepted = row.get("answer", "accept") == "accept"
+                if not is_accepted:
+                    reason = "of a rejected or skipped document"
+                    tally.add(reason, record, n=len(record.mentions or ()))
+                if row.get("_is_binary") is True:
+                    _add_answer(record, is_accepted, row, binary, tally)
+                elif is_accepted:
+                    yield record
     yield from binary.values()
 
 

@@ -23,11 +23,12 @@ def read_spacy_json(path: Path, tally: Tally) -> Iterator[Record]:
     """Read a file, paragraph by paragraph. Arguments as for `read_corpus`."""
     with Source(path, tally) as source:
         for number, row in enumerate(source.json_values()):
-            row = an_object(row)
-            for paragraph in a_list(row, "paragraphs"):
-                record = _to_record(an_object(paragraph), source, tally)
-                record.doc = f"{path}:{row.get('id', number)}"
-                yield record
+            with source.record():
+                row = an_object(row)
+                for paragraph in a_list(row, "paragraphs"):
+                    record = _to_record(an_object(paragraph), source, tally)
+                    record.doc = f"{path}:{row.get('id', number)}"
+                    yield record
 
 
 def is_spacy_json(head: Head) -> bool:

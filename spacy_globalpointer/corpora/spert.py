@@ -31,21 +31,24 @@ def read_spert(path: Path, tally: Tally) -> Iterator[Record]:
     """Read a file, sentence by sentence. Arguments as for `read_corpus`."""
     with Source(path, tally) as source:
         for row in source.json_values():
-            row = an_object(row)
-            mentions = [
-                Mention(an_offset(e, "start"), an_offset(e, "end"), a_string(e, "type"))
-                for e in map(an_object, a_list(row, "entities"))
-            ]
-            tokens = strings(row, "tokens")
-            doc = row.get("orig_id")
-            yield Record(
-                path,
-                source.line,
-                mentions,
-                tokens=tokens,
-                doc=None if doc is None else str(doc),
-                relations=_relations(row, len(mentions)),
-            )
+            with source.record():
+                row = an_object(row)
+                mentions = [
+                    Mention(
+                        an_offset(e, "start"), an_offset(e, "end"), a_string(e, "type")
+                    )
+                    for e in map(an_object, a_list(row, "entities"))
+                ]
+                tokens = strings(row, "tokens")
+                doc = row.get("orig_id")
+                yield Record(
+                    path,
+                    source.line,
+                    mentions,
+                    tokens=tokens,
+                    doc=None if doc is None else str(doc),
+                    relations=_relations(row, len(mentions)),
+                )
 
 
 def is_spert(head: Head) -> bool:
@@ -57,6 +60,11 @@ def is_spert(head: Head) -> bool:
             and all(isinstance(entity, dict) for entity in row["entities"])
         )
     )
+
+
+def _mention(entity: Any) -> Mention:
+    start, end = an_offset(entity, "start"), an_offset(entity, "end")
+    return Mention(start, end, a_string(entity, "type"))
 
 
 def _relations(row: Any, n_mentions: int) -> Optional[List[Relation]]:

@@ -11,7 +11,7 @@ above it, or from the option `--label-names`.
 import json
 import re
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Sequence
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 
 from .arrow import with_class_names
 from .fields import an_object, is_offset, is_strings, strings
@@ -29,27 +29,47 @@ INFO = "dataset_info.json"
 
 
 def read_token_tags(
-    path: Path, tally: Tally, label_names: Optional[Sequence[str]] = None
+    path: Path,
+    tally: Tally,
+    label_names: Optional[Sequence[str]] = None,
+    columns: Optional[Mapping[str, str]] = None,
 ) -> Iterator[Record]:
     """Read a file, row by row. Arguments as for `read_corpus`.
 
     label_names (Optional[Sequence[str]]): The tags that numbers stand for.
+    columns (Optional[Mapping[str, str]]): The key of the tokens as "word", those of
+        lists of tags under any other name.
     """
     head = Head.of(path)
     with Source(path, tally) as source:
-        key = _tags_key(head.rows)
-        feature = {"feature": {"names": [*label_names]}} if label_names else None
-        feature = feature or _saved_features(path).get(key)
-        names = (with_class_names(row.get(key), feature) for row in head.rows)
+        given = dict(columns or {})
+        tokens_key = given.pop("word", None)
+        keys = list(given.values()) or [_tags_key(head.rows)]
+        saved = _saved_features(path)
+        named = {"feature": {"names": [*label_names]}} if label_names else None
+        features = {key: named or saved.get(key) for key in keys}
         has_signs = all(
-            TAG.fullmatch(tag) for tags in names for tag in tags or () if _is_tag(tag)
+            TAG.fullmatch(tag)
+            for row in head.rows
+            for key in keys
+            for tags in [with_class_names(row.get(key), features[key])]
+            for tag in (tags if isinstance(tags, list) else ())
+            if _is_tag(tag)
         )
         reader = TagReader(tally)
         for row in source.json_values():
             with source.record():
                 row = an_object(row)
-                tags = with_class_names(row.get(key), feature)
-                yield _to_record(row, key, tags, has_signs, source, reader)
+                tokens = strings(row, tokens_key or _tokens_key(row))
+                record = Record(path, source.line, None, tokens=tokens)
+                layers = [
+                    _tags(row, key, features[key], len(tokens), has_signs)
+                    for key in keys
+                    if columns or row.get(key) is not None
+                ]
+                if layers:
+                    reader.read(record, layers)
+                yield record
         if has_signs:
             reader.finish(Record(path, source.line, None))
 
@@ -78,16 +98,16 @@ def _words(key: str) -> Any:
 
 
 def _holds_tags(key: str, rows: List[Dict[str, Any]]) -> bool:
-    values: List[Any] = []
-    for row in rows:
-        tags = row.get(key)
-        if tags is None:
-            continue
-        if not isinstance(tags, list) or len(tags) != len(
-            row.get(_tokens_key(row), ())
-        ):
-            return False
-        values += tags
+    lists = [(row.get(key), row.get(_tokens_key(row))) for row in rows if row.get(key)]
+    # A row that is damaged is an error when it is read, not another format.
+    fitting = [
+        tags
+        for tags, tokens in lists
+        if isinstance(tags, list) and len(tags) == len(tokens or ())
+    ]
+    if 2 * len(fitting) < len(lists):
+        return False
+    values = [tag for tags in fitting for tag in tags]
     if not all(tag is None or isinstance(tag, str) or is_offset(tag) for tag in values):
         return False
     names = [tag for tag in values if isinstance(tag, str)]
@@ -106,7 +126,10 @@ def _tags_key(rows: List[Dict[str, Any]]) -> str:
         return keys[0]
     seen = ", ".join(dict.fromkeys(key for row in rows for key in row))
     if keys:
-        raise LineError(f"there are several lists of tags: {', '.join(keys)}")
+        raise LineError(
+            f"there are several lists of tags, {', '.join(keys)}; name those that are "
+            f"wanted with --columns ner={keys[0]},more={keys[1]}"
+        )
     raise LineError(f"there are no tokens with a list of tags, only {seen}")
 
 
@@ -127,16 +150,15 @@ def _is_tag(value: Any) -> bool:
     return isinstance(value, str) and value != ""
 
 
-def _to_record(
-    row: Any, key: str, tags: Any, has_signs: bool, source: Source, reader: TagReader
-) -> Record:
-    tokens = strings(row, _tokens_key(row))
-    record = Record(source.path, source.line, None, tokens=tokens)
-    if tags is None:
-        return record
-    if not isinstance(tags, list) or len(tags) != len(tokens):
+def _tags(
+    row: Any, key: str, feature: Any, n_tokens: int, has_signs: bool
+) -> List[Optional[str]]:
+    """The tags of a row, each with a sign and a label; None for one that is not
+    known."""
+    tags = with_class_names(row.get(key), feature)
+    if not isinstance(tags, list) or len(tags) != n_tokens:
         raise LineError(
-            f"{key!r} must be a list of {len(tokens)} tags, one for each token, not "
+            f"{key!r} must be a list of {n_tokens} tags, one for each token, not "
             f"{tags!r:.80}"
         )
     if any(map(is_offset, tags)):
@@ -151,8 +173,7 @@ def _to_record(
     for tag in tags:
         if tag is not None and not TAG.fullmatch(tag):
             raise LineError(f"expected a tag such as 'B-ORG', got {tag!r:.80}")
-    reader.read(record, [tags])
-    return record
+    return tags
 
 
 FORMAT = Format(
@@ -161,5 +182,5 @@ FORMAT = Format(
     matches=is_token_tags,
     read=read_token_tags,
     example={"a.jsonl": '{"tokens": ["Ann", "left"], "ner_tags": ["B-PER", "O"]}\n'},
-    options=("label_names",),
+    options=("label_names", "columns"),
 )

@@ -61,10 +61,13 @@ def test_the_list_of_tags_is_found(tmp_path, row):
 def test_several_lists_of_tags_are_named(tmp_path):
     row = {"tokens": ["a"], "ner_coarse": ["B-X"], "ner_fine": ["B-Y"]}
     path = write(tmp_path / "a.jsonl", lines(row))
-    with pytest.raises(
-        CorpusError, match="several lists of tags: ner_coarse, ner_fine"
-    ):
+    with pytest.raises(CorpusError, match="lists of tags, ner_coarse, ner_fine; name"):
         spans(path)
+    assert spans(path, columns={"ner": "ner_fine"}) == [[(0, 1, "Y")]]
+    columns = {"word": "tokens", "ner": "ner_coarse", "more": "ner_fine"}
+    assert spans(path, columns=columns) == [[(0, 1, "X"), (0, 1, "Y")]]
+    with pytest.raises(CorpusError, match="'x' must be a list of 1 tags"):
+        spans(path, columns={"ner": "x"})
 
 
 NUMBERS = {"tokens": TOKENS, "ner_tags": [1, 2, 0, 3]}
@@ -211,3 +214,12 @@ def test_without_pyarrow_it_is_said_how_to_get_it(tmp_path, monkeypatch):
         CorpusError, match=r"pip install 'spacy-globalpointer\[parquet\]'"
     ):
         find_format(path)
+
+
+def test_a_row_that_cannot_be_read_is_left_out_if_that_is_wanted(tmp_path):
+    rows = [NUMBERS, {**NUMBERS, "ner_tags": [0]}, NUMBERS]
+    path = write(tmp_path / "a.jsonl", lines(*rows))
+    tally = Tally(on_error="skip")
+    found = read_corpus(path, tally, "token-tags", label_names=NAMES)
+    assert len(list(found)) == 2
+    assert tally.counts == {"cannot be read": 1}
