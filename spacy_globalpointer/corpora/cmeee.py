@@ -46,7 +46,10 @@ def is_cmeee(head: Head) -> bool:
             )
             and not {"label", "labels", "relations"} & row.keys()
         )
-    ) and any("entities" in row for row in head.rows)
+    ) and (
+        any("entities" in row for row in head.rows)
+        and head.has_no_spans_besides("entities")
+    )
 
 
 def _mention(entity: Any) -> Mention:

@@ -40,7 +40,11 @@ def read_doccano(path: Path, tally: Tally) -> Iterator[Record]:
 
 def is_doccano(head: Head) -> bool:
     """Whether a file is of this format."""
-    return head.has_rows(_fits) and any({*LISTS} & row.keys() for row in head.rows)
+    return (
+        head.has_rows(_fits)
+        and any({*LISTS} & row.keys() for row in head.rows)
+        and head.has_no_spans_besides(*LISTS)
+    )
 
 
 def _fits(row: Dict[str, Any]) -> bool:

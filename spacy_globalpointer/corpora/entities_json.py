@@ -2,13 +2,17 @@
 
     {"text": "Ann left.", "entities": [{"start": 0, "end": 3, "label": "PER"}]}
 
-So do `spacy convert`, displaCy ("ents") and many scripts write them.
+So do `spacy convert`, displaCy ("ents") and many scripts write them. What
+`Doc.to_json` writes has groups too, of which one is read instead of the entities:
+
+    {"text": "Ann left.", "ents": [], "spans": {"sc": [
+        {"start": 0, "end": 3, "label": "PER"}]}}
 """
 
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional
 
-from .fields import a_list, a_string, an_object, an_offset, count_of
+from .fields import a_list, a_string, an_object, an_offset, count_of, group_of
 from .head import Head
 from .record import Mention, Record
 from .registry import Format
@@ -21,25 +25,37 @@ STARTS, ENDS = ("start", "start_char", "begin"), ("end", "end_char")
 SURFACES = ("text", "word")
 
 
-def read_entities(path: Path, tally: Tally) -> Iterator[Record]:
-    """Read a file, text by text. Arguments as for `read_corpus`."""
+def read_entities(path: Path, tally: Tally, spans_key: str = "sc") -> Iterator[Record]:
+    """Read a file, text by text. Arguments as for `read_corpus`.
+
+    spans_key (str): Key of the group that is read, where there are groups.
+    """
     with Source(path, tally) as source:
         for row in source.json_values():
             with source.record():
                 row = an_object(row)
+                entities, group = _mentions(row), group_of(row, spans_key)
+                mentions = entities
+                if group is not None:
+                    mentions = [_mention(an_object(span)) for span in group]
                 yield Record(
                     path,
                     source.line,
-                    _mentions(row),
+                    mentions,
                     text=a_string(row, "text"),
                     unit="characters",
-                    others=count_of(row, "relations"),
+                    others=count_of(row, "relations")
+                    + sum(entity not in (mentions or ()) for entity in entities or ()),
                 )
 
 
 def is_entities(head: Head) -> bool:
     """Whether a file is of this format."""
-    return head.has_rows(_fits) and any({*LISTS} & row.keys() for row in head.rows)
+    return (
+        head.has_rows(_fits)
+        and any({*LISTS} & row.keys() for row in head.rows)
+        and head.has_no_spans_besides(*LISTS)
+    )
 
 
 def _fits(row: Dict[str, Any]) -> bool:
@@ -68,7 +84,16 @@ def _mention(span: Any) -> Mention:
     # An annotator may have left it out.
     name = "" if span.get(label) is None else a_string(span, label)
     surface = span.get(_key(span, SURFACES))
-    return Mention(start, end, name, surface if isinstance(surface, str) else None)
+    surface = surface if isinstance(surface, str) else None
+    kb_id, span_id = (span.get(key) for key in ("kb_id", "span_id"))
+    return Mention(
+        start,
+        end,
+        name,
+        surface,
+        kb_id=kb_id if isinstance(kb_id, str) else "",
+        id=span_id if isinstance(span_id, str) else "",
+    )
 
 
 def _key(span: Any, keys: Any) -> str:
@@ -80,6 +105,7 @@ FORMAT = Format(
     description="JSON or JSONL of texts with entities as objects: start, end, label.",
     matches=is_entities,
     read=read_entities,
+    options=("spans_key",),
     example={
         "a.jsonl": """\
 {"text": "Ann left.", "entities": [{"start": 0, "end": 3, "label": "PER"}]}

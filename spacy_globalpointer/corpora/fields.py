@@ -56,6 +56,21 @@ def an_offset(row: Any, key: str) -> int:
     return value
 
 
+def group_of(row: Any, spans_key: str) -> Optional[List[Any]]:
+    """The spans under one key of "spans", as spaCy has them; None if there are none.
+
+    row (Any): An object.
+    spans_key (str): The key; where it is missing, the only one that there is.
+    RAISES (LineError): If there are several others.
+    """
+    groups = row.get("spans")
+    if not isinstance(groups, dict) or not groups:
+        return None
+    if spans_key not in groups and len(groups) > 1:
+        raise LineError(f"there are spans under {[*groups]}; name one with --spans-key")
+    return a_list(groups, spans_key if spans_key in groups else next(iter(groups)))
+
+
 def count_of(row: Any, *keys: str) -> int:
     """How many entries the lists at keys of an object hold, if it has any."""
     lists = (row.get(key) for key in keys)

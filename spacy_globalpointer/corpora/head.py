@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
 
 from .arrow import is_table
+from .fields import are_spans
 from .record import CorpusError
 from .source import Source
 from .tally import Tally
 
 SIZE = 1 << 16
 N_ROWS = 50
+# Lists that look like spans and are none.
+NO_SPANS = {"tokens", "relations", "fragments", "sents"}
 
 
 @dataclass
@@ -84,6 +87,15 @@ class Head:
         except CorpusError as error:
             self.error = self.error or error
         return values
+
+    def has_no_spans_besides(self, *keys: str) -> bool:
+        """Whether the spans of a format are under these keys. Where those are empty
+        but others look like spans, it is another layout."""
+        return any(row.get(key) for row in self.rows for key in keys) or not any(
+            key not in NO_SPANS and are_spans(value)
+            for row in self.rows
+            for key, value in row.items()
+        )
 
     def has_rows(self, fits: Callable[[Dict[str, Any]], bool]) -> bool:
         """Whether there are objects, and all are as they are to be."""

@@ -41,7 +41,7 @@ def is_jsonl(head: Head) -> bool:
             and isinstance(row.get("spans"), list)
             and not any(isinstance(span, dict) for span in row["spans"])
         )
-    )
+    ) and head.has_no_spans_besides("spans")
 
 
 def _to_record(row: Any, source: Source) -> Record:

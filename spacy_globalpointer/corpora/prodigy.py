@@ -19,7 +19,6 @@ from .fields import (
     a_string,
     an_object,
     an_offset,
-    are_spans,
     count_of,
     is_offset,
 )
@@ -67,16 +66,8 @@ def is_prodigy(head: Head) -> bool:
             and not {"label", "labels", "entities"} & row.keys()
         )
     ) and (
-        any("spans" in row for row in head.rows)
-        or (
-            any({"answer", "_input_hash"} & row.keys() for row in head.rows)
-            # Spans may be under the name of another layout.
-            and not any(
-                key not in ("tokens", "relations") and are_spans(value)
-                for row in head.rows
-                for key, value in row.items()
-            )
-        )
+        any({"spans", "answer", "_input_hash"} & row.keys() for row in head.rows)
+        and head.has_no_spans_besides("spans")
     )
 
 

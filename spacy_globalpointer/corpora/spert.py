@@ -34,10 +34,7 @@ def read_spert(path: Path, tally: Tally) -> Iterator[Record]:
             with source.record():
                 row = an_object(row)
                 mentions = [
-                    Mention(
-                        an_offset(e, "start"), an_offset(e, "end"), a_string(e, "type")
-                    )
-                    for e in map(an_object, a_list(row, "entities"))
+                    _mention(an_object(entity)) for entity in a_list(row, "entities")
                 ]
                 tokens = strings(row, "tokens")
                 doc = row.get("orig_id")
@@ -59,7 +56,7 @@ def is_spert(head: Head) -> bool:
             and isinstance(row.get("entities"), list)
             and all(isinstance(entity, dict) for entity in row["entities"])
         )
-    )
+    ) and head.has_no_spans_besides("entities")
 
 
 def _mention(entity: Any) -> Mention:

@@ -2,6 +2,7 @@
 
     [["Ann left.", {"entities": [[0, 3, "PER"]]}], ...]
 
+With `{"spans": {"sc": [[0, 3, "PER"]]}}` one group is read instead of the entities.
 Also a pair a line, and the export of NER Annotator, which has the pairs in an object
 and null where a text was skipped:
 
@@ -11,7 +12,7 @@ and null where a text was skipped:
 from pathlib import Path
 from typing import Any, Iterator, List, Optional
 
-from .fields import a_list, a_string, is_offset
+from .fields import a_list, a_string, group_of, is_offset
 from .head import Head
 from .record import LineError, Mention, Record
 from .registry import Format
@@ -19,8 +20,13 @@ from .source import Source
 from .tally import Tally
 
 
-def read_train_data(path: Path, tally: Tally) -> Iterator[Record]:
-    """Read a file, text by text. Arguments as for `read_corpus`."""
+def read_train_data(
+    path: Path, tally: Tally, spans_key: str = "sc"
+) -> Iterator[Record]:
+    """Read a file, text by text. Arguments as for `read_corpus`.
+
+    spans_key (str): Key of the group that is read, where there are groups.
+    """
     with Source(path, tally) as source:
         for pair in _pairs(source):
             with source.record():
@@ -33,12 +39,16 @@ def read_train_data(path: Path, tally: Tally) -> Iterator[Record]:
                         f'expected [text, {{"entities": ...}}], got {pair!r:.80}'
                     )
                 text, annotation = pair
+                entities = _mentions(annotation)
+                group = group_of(annotation, spans_key)
+                mentions = entities if group is None else list(map(_mention, group))
                 yield Record(
                     path,
                     source.line,
-                    _mentions(annotation),
+                    mentions,
                     text=text,
                     unit="characters",
+                    others=sum(e not in (mentions or ()) for e in entities or ()),
                 )
 
 
@@ -62,7 +72,7 @@ def _is_pair(value: Any) -> bool:
         and len(value) == 2
         and isinstance(value[0], str)
         and isinstance(value[1], dict)
-        and "entities" in value[1]
+        and bool({"entities", "spans"} & value[1].keys())
     )
 
 
@@ -105,5 +115,6 @@ FORMAT = Format(
     description="spaCy's TRAIN_DATA as JSON: pairs of a text and its entities.",
     matches=is_train_data,
     read=read_train_data,
+    options=("spans_key",),
     example={"a.json": '[["Ann left.", {"entities": [[0, 3, "PER"]]}]]\n'},
 )

@@ -391,7 +391,51 @@ def test_spacy_json_is_that_of_spacy(tmp_path):
     assert [token.is_sent_start for token in read_doc] == [True, False, False, False]
 
 
+def test_what_docs_write_as_json_is_read(tmp_path):
+    doc = spacy_docs()
+    one = Span(doc, 0, 3, "GROUP", kb_id="Q1")
+    doc.spans[KEY] = [one, *doc.ents]
+    path = write(tmp_path / "a.jsonl", lines(doc.to_json()))
+    assert find_format(path) == "entities"
+    (record,) = read_corpus(path, spans_key=KEY)
+    mentions = [(m.start, m.end, m.label, m.kb_id) for m in record.mentions]
+    expected = [(s.start_char, s.end_char, s.label_, s.kb_id_) for s in doc.spans[KEY]]
+    assert mentions == expected
+    assert record.others == 0
+    doc.spans["x"] = doc.spans[KEY]
+    path = write(tmp_path / "a.jsonl", lines(doc.to_json()))
+    with pytest.raises(CorpusError, match=f"under .*'{KEY}', 'x'.*--spans-key"):
+        list(read_corpus(path))
+
+
+def test_groups_of_train_data_are_read(tmp_path):
+    spans = {"entities": [[0, 3, "PER"]], "spans": {"sc": [[0, 8, "X"]]}}
+    path = write(tmp_path / "a.json", json.dumps([["Ann left", spans]]))
+    assert find_format(path) == "train-data"
+    (record,) = read_corpus(path)
+    assert [(m.start, m.end, m.label) for m in record.mentions] == [(0, 8, "X")]
+    assert record.others == 1
+
+
 # What is no corpus
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"sentences": [["Ann"]], "entities": [[[0, 0, "PER"]]]},
+        {"tokens": ["Ann"], "spans": [], "ner": [[0, 0, "PER"]]},
+        {"tokens": ["Ann"], "entities": [], "mentions": [{"from": 0, "to": 1}]},
+        {"text": "Ann", "label": [], "ner": [[0, 3, "PER"]]},
+        {"text": "Ann", "spans": [], "ner": [{"a": 0, "b": 3, "type": "PER"}]},
+        {"text": "Ann", "entities": [], "mentions": [[0, 3, "PER"]]},
+        {"text": "Ann", "answer": "accept", "mentions": [[0, 3, "PER"]]},
+    ],
+)
+def test_another_layout_is_not_taken_for_a_known_one_without_its_spans(tmp_path, row):
+    path = write(tmp_path / "a.jsonl", lines(row, row))
+    with pytest.raises(CorpusError, match="is of no known format"):
+        find_format(path)
 
 
 @pytest.mark.parametrize(
