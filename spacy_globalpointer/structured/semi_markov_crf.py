@@ -1,0 +1,59 @@
+"""Whole answers of disjoint spans."""
+
+from typing import Optional, Tuple
+
+import numpy
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..decoding import Ints, Mask, best_flat
+from ..lattice import Layout, touches
+from .objective import StructuredObjective, covered
+from .segments import sum_segmentations
+
+
+class SemiMarkovCRF(StructuredObjective):
+    """Semi-Markov conditional random field: an answer is a set of disjoint spans with
+    one label each (Sarawagi and Cohen 2004), here without scores of transitions.
+
+    Of gold spans that overlap, the ones that cover most are learned; of two labels of
+    the same tokens, the first.
+    """
+
+    def may_stand_together(self, starts: Ints, ends: Ints) -> Mask:
+        # With squares, one span outweighs all those that it is made of.
+        return best_flat(starts, ends, (ends - starts) ** 2.0)
+
+    def _one_label(self, cells: NDArray[numpy.int64]) -> Mask:
+        _, first = numpy.unique(cells, axis=1, return_index=True)
+        kept = numpy.zeros(cells.shape[1], dtype=bool)
+        kept[first] = True
+        return kept
+
+    def log_z(
+        self, scores: Tensor, layout: Layout, required: Optional[Tensor] = None
+    ) -> Tuple[Tensor, Tensor]:
+        outside = scores.new_zeros(scores.shape[1])
+        if required is not None:
+            # A token of a required span is neither outside nor in another span.
+            heads, widths = required.nonzero().T
+            held = covered(heads, widths + 1, len(outside))
+            outside.masked_fill_(held, -torch.inf)
+            may_stand = required | ~touches(held, layout.width)
+            scores = torch.where(may_stand, scores, -torch.inf)
+        inside = scores.logsumexp(0)
+        sums = sum_segmentations(inside, outside, layout)
+        return sums.total, scores + sums.context(layout)
+
+    def best(self, scores: Tensor, layout: Layout) -> Tensor:
+        highest, labels = scores.max(0)
+        # No span with a score below 0 is in the best answer.
+        heads, widths = (highest > 0).nonzero().T
+        weights = highest[heads, widths].cpu().numpy()
+        starts, ends = heads.cpu().numpy(), (heads + widths + 1).cpu().numpy()
+        kept = torch.from_numpy(best_flat(starts, ends, weights)).to(heads.device)
+        heads, widths = heads[kept], widths[kept]
+        found = torch.zeros_like(scores, dtype=torch.bool)
+        found[labels[heads, widths], heads, widths] = True
+        return found
