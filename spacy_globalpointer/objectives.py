@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .decoding import Ints, Mask
 from .errors import Errors
 from .lattice import GoldSpans, Lattice, Layout, touches
 
@@ -50,6 +51,14 @@ class Objective(ABC):
         """
         loss, d_scores, n_terms = self.sums(lattice, gold)
         return loss / n_terms, d_scores / n_terms
+
+    def learnable(self, starts: Ints, ends: Ints) -> Mask:
+        """Which gold spans of a document the loss learns. *Shape:* (n,)
+
+        starts, ends (Ints): First token, and the one behind the last. A span with
+            several labels comes several times. *Shape:* (n,)
+        """
+        return numpy.ones(len(starts), dtype=bool)
 
     def log_odds(self, lattice: Lattice) -> Lattice:
         """The log odds of each label, log p - log(1 - p), which decoding,

@@ -1,7 +1,7 @@
 """From annotated examples to indices into the lattice, nothing lost in silence."""
 
 from dataclasses import dataclass, field
-from typing import Dict, Iterable, List, Optional, Sequence, Set, Tuple
+from typing import Callable, Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
 import numpy
 import torch
@@ -191,6 +191,24 @@ def count_second_labels(gold: AlignedGold, dropped: DroppedGold) -> None:
     for start, end, span in gold.spans:
         if labels.setdefault((start, end), span.label) != span.label:
             dropped.add("a second label of the same tokens", span)
+
+
+def count_without_room(
+    gold: AlignedGold, learnable: Callable[[Ints, Ints], Mask], dropped: DroppedGold
+) -> None:
+    """Count the gold spans that an objective of whole answers leaves out.
+
+    gold (AlignedGold): The gold spans of one example.
+    learnable (Callable): `Objective.learnable`.
+    dropped (DroppedGold): Counts the others.
+    """
+    cells = {(start, end, span.label): span for start, end, span in gold.spans}
+    if not cells:
+        return
+    starts, ends = numpy.array([cell[:2] for cell in cells]).T
+    spans = list(cells.values())
+    for i in numpy.flatnonzero(~learnable(starts, ends)).tolist():
+        dropped.add("cannot be predicted beside another gold span", spans[i])
 
 
 def batch_gold(

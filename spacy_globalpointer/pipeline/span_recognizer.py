@@ -40,6 +40,7 @@ from .gold import (
     annotation_found,
     batch_gold,
     count_second_labels,
+    count_without_room,
     usable_cells,
 )
 from .settings import (
@@ -175,6 +176,7 @@ class SpanRecognizer(Recognizer):
         usable_cells(gold, label_ids, limit, self.dropped_gold)
         if self.objective.exclusive:
             count_second_labels(gold, self.dropped_gold)
+        count_without_room(gold, self.objective.learnable, self.dropped_gold)
 
     def _fit_to(self, data: TrainingData) -> None:
         check_labels(self.cfg, self.name)

@@ -29,7 +29,7 @@ class NestedCRF(StructuredObjective):
     Of gold spans that cross, the longer are learned.
     """
 
-    def may_stand_together(self, starts: Ints, ends: Ints) -> Mask:
+    def learnable(self, starts: Ints, ends: Ints) -> Mask:
         return best_nested(starts, ends, (ends - starts) * 1.0)
 
     def log_z(

@@ -4,12 +4,9 @@ from abc import abstractmethod
 from dataclasses import replace
 from typing import Optional, Tuple
 
-import numpy
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from ..decoding import Ints, Mask
 from ..lattice import GoldSpans, Lattice, Layout, touches
 from ..objectives import Objective
 
@@ -36,14 +33,6 @@ class StructuredObjective(Objective):
 
     def __init__(self, best_answer: bool = True) -> None:
         self.best_answer = best_answer
-
-    @abstractmethod
-    def may_stand_together(self, starts: Ints, ends: Ints) -> Mask:
-        """The gold spans that one answer has room for. *Shape:* (n,)
-
-        starts, ends (Ints): First token, and the one behind the last, without
-            repetition. *Shape:* (n,)
-        """
 
     @abstractmethod
     def log_z(
@@ -93,18 +82,11 @@ class StructuredObjective(Objective):
 
     def _reduce(self, gold: GoldSpans) -> GoldSpans:
         """The gold spans without those that no answer has room for."""
-        cells = torch.stack((gold.heads, gold.widths)).cpu().numpy()
-        distinct, inverse = numpy.unique(cells, axis=1, return_inverse=True)
-        starts, ends = distinct[0], distinct.sum(0) + 1
-        spans = self.may_stand_together(starts, ends)[inverse.reshape(-1)]
-        kept = torch.from_numpy(spans & self._one_label(cells)).to(gold.heads.device)
-        index = (part[kept] for part in gold.index)
+        starts, lengths = gold.heads.cpu().numpy(), gold.widths.cpu().numpy() + 1
+        kept = torch.from_numpy(self.learnable(starts, starts + lengths))
+        index = (part[kept.to(part.device)] for part in gold.index)
         labels, heads, widths = index
         return replace(gold, labels=labels, heads=heads, widths=widths)
-
-    def _one_label(self, cells: NDArray[numpy.int64]) -> Mask:
-        """Which gold labels of a span an answer has room for: all of them."""
-        return numpy.ones(cells.shape[1], dtype=bool)
 
     def log_odds(self, lattice: Lattice) -> Lattice:
         """The log odds of the probability of each span."""

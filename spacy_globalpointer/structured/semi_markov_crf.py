@@ -4,7 +4,6 @@ from typing import Optional, Tuple
 
 import numpy
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ..decoding import Ints, Mask, best_flat
@@ -21,14 +20,12 @@ class SemiMarkovCRF(StructuredObjective):
     the same tokens, the first.
     """
 
-    def may_stand_together(self, starts: Ints, ends: Ints) -> Mask:
+    def learnable(self, starts: Ints, ends: Ints) -> Mask:
+        spans = numpy.stack((starts, ends))
+        (starts, ends), firsts = numpy.unique(spans, axis=1, return_index=True)
+        kept = numpy.zeros(spans.shape[1], dtype=bool)
         # With squares, one span outweighs all those that it is made of.
-        return best_flat(starts, ends, (ends - starts) ** 2.0)
-
-    def _one_label(self, cells: NDArray[numpy.int64]) -> Mask:
-        _, first = numpy.unique(cells, axis=1, return_index=True)
-        kept = numpy.zeros(cells.shape[1], dtype=bool)
-        kept[first] = True
+        kept[firsts] = best_flat(starts, ends, (ends - starts) ** 2.0)
         return kept
 
     def log_z(

