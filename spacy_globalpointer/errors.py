@@ -71,6 +71,15 @@ class Errors:
         "Thresholds can reach a precision ({precision}) or a recall ({recall}), not "
         "both. Leave one of --precision and --recall out."
     )
+    E043 = (
+        "{place} is damaged, so the settings or weights of component '{name}' cannot "
+        "be loaded: '{part}' is not as it was saved. Save the pipeline again."
+    )
+    E044 = (
+        "The report takes the place of the folder {path} as a whole, but that is the "
+        "folder where this command runs, or one around it. Name a folder for the "
+        "report alone, such as {path}/report."
+    )
     E040 = "No doc.spans[{key!r}] in the document; it has the keys {keys}."
     E041 = "No label {label!r}; the component has the labels {labels}."
     E042 = (

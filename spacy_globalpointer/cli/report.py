@@ -10,6 +10,7 @@ from wasabi import msg
 
 from ..evaluation import Result, TrainingSet, compare, read_training_log
 from ..pipeline.gold import GoldReader
+from ..report.replace import require_replaceable
 from ..report.write import write_report
 from .common import (
     COMPONENT,
@@ -59,6 +60,10 @@ def report_cli(
     """Show what a pipeline does on annotated documents: scores with intervals, scores
     by kind of span and text, errors, reliability of the probabilities, and the
     documents with gold spans beside predicted ones."""
+    try:
+        require_replaceable(output)
+    except ValueError as error:
+        msg.fail("Cannot write the report", str(error), exits=1)
     curves = []
     if log is not None:
         try:
@@ -85,6 +90,9 @@ def report_cli(
         "training": curves,
     }
     title = f"{' and '.join([model, *(others or ())])} on {data}"
-    page = write_report(output, results, metrics, title=title, limit=limit)
+    try:
+        page = write_report(output, results, metrics, title=title, limit=limit)
+    except OSError as error:
+        msg.fail("Cannot write the report", str(error), exits=1)
     f1 = metrics["models"][0]["summary"]["micro"]["f"]
     msg.good(f"Micro F1 {100 * f1:.2f} on {metrics['documents']:,} documents: {page}")

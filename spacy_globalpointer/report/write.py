@@ -8,11 +8,11 @@ from typing import Any
 import numpy
 from matplotlib.figure import Figure
 
-from ..corpora.docbin import write_whole
 from ..evaluation.result import Result
 from ..evaluation.scores import principal_components
 from . import canvas, plots, score_plots
 from .page import span_page
+from .replace import replaced_folder
 from .sections import front
 
 Metrics = Mapping[str, Any]
@@ -26,9 +26,10 @@ def write_report(
     title: str,
     limit: int = 0,
 ) -> Path:
-    """Write report.html, metrics.json and the folder of plots.
+    """Write report.html, metrics.json and the folder of plots. They take the place of
+    an older report all at once, when they are complete.
 
-    folder (Path): Where they are written.
+    folder (Path): Where they are written. Other files there are kept.
     results (Sequence[Result]): The models. The documents are drawn with the
         predictions of the first.
     metrics (Metrics): From `compare`; with "training", from `read_training_log`, the
@@ -37,12 +38,17 @@ def write_report(
     limit (int): Most documents that are drawn, 0 for all.
     RETURNS (Path): The page.
     """
+    with replaced_folder(folder, outdated=("plots/*.svg", "plots/*.png")) as new:
+        _write(new, results, metrics, title, limit)
+    return folder / "report.html"
+
+
+def _write(
+    folder: Path, results: Sequence[Result], metrics: Metrics, title: str, limit: int
+) -> None:
     names = short_names([result.name for result in results])
     drawn = folder / "plots"
-    drawn.mkdir(parents=True, exist_ok=True)
-    # Of another report there, plots would be left over.
-    for path in (*drawn.glob("*.svg"), *drawn.glob("*.png")):
-        path.unlink()
+    drawn.mkdir()
     saved = {
         name: (canvas.save(figure, drawn / name), caption)
         for name, (figure, caption) in _figures(results, metrics, names).items()
@@ -59,9 +65,8 @@ def write_report(
     )
     # Not with srsly, which does not give every float back as it was.
     text = json.dumps(metrics, indent=2, ensure_ascii=False, allow_nan=False)
-    write_whole(folder / "metrics.json", text.encode("utf8"))
-    write_whole(folder / "report.html", page.encode("utf8"))
-    return folder / "report.html"
+    (folder / "metrics.json").write_bytes(text.encode("utf8"))
+    (folder / "report.html").write_bytes(page.encode("utf8"))
 
 
 def short_names(models: Sequence[str]) -> list[str]:

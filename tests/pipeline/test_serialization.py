@@ -2,6 +2,9 @@
 
 import copy
 import pickle
+import random
+import re
+import shutil
 
 import pytest
 import spacy
@@ -27,6 +30,7 @@ from pipelines import (
     model,
     pipeline,
     same_scores,
+    tok2vec,
     train,
     update,
 )
@@ -314,3 +318,106 @@ def test_bytes_cut_short_are_an_error():
     data = train(pipeline(), steps=1).get_pipe(NAME).to_bytes()
     with pytest.raises(ValueError):
         pipeline().get_pipe(NAME).from_bytes(data[: len(data) // 2])
+
+
+# Any byte of any file
+
+
+def damaged(content, rng):
+    """Copies of bytes that are cut short, and with one byte changed."""
+    places = {0, 1, 2, len(content) - 1, *rng.sample(range(len(content)), 40)}
+    for place in sorted(places):
+        yield content[:place]
+        changed = bytearray(content)
+        changed[place] ^= 1 << rng.randrange(8)
+        yield bytes(changed)
+
+
+def tiny(factory):
+    nlp = spacy.blank(LANG)
+    settings = {"tok2vec": tok2vec(width=4)}
+    if factory == NAME:
+        settings["head_width"] = 4
+    nlp.add_pipe(factory, config={"model": settings})
+    flat = [(TEXTS[0], [(2, 7, "ORG"), (8, 9, "GPE")]), (TEXTS[1], [(4, 9, "ORG")])]
+    return train(nlp, [example(nlp, *row) for row in flat], steps=15)
+
+
+FACTORIES = [NAME, "span_classifier", "sequence_ner"]
+
+
+@pytest.mark.parametrize("factory", FACTORIES)
+def test_a_changed_byte_on_disk_is_an_error_or_changes_nothing(factory, tmp_path):
+    """The error names the file."""
+    nlp = tiny(factory)
+    pipe = nlp.get_pipe(factory)
+    pipe.cfg["loss_weight"] = 0.75  # Another value than that of the config.
+    pipe.to_disk(tmp_path)
+    expected = [doc.to_bytes() for doc in nlp.pipe(TEXTS)]
+    assert sorted(x.name for x in tmp_path.iterdir()) == ["cfg", "model", "vocab"]
+    rng, n_errors = random.Random(0), 0
+    for name in ("cfg", "model"):
+        path = tmp_path / name
+        content = path.read_bytes()
+        for other in damaged(content, rng):
+            path.write_bytes(other)
+            again = tiny_again(nlp)
+            try:
+                again.get_pipe(factory).from_disk(tmp_path, exclude=["vocab"])
+            except ValueError as error:
+                assert str(path) in str(error) and f"'{factory}'" in str(error)
+                n_errors += 1
+            else:
+                assert again.get_pipe(factory).cfg == pipe.cfg
+                assert [doc.to_bytes() for doc in again.pipe(TEXTS)] == expected
+        path.write_bytes(content)
+    assert n_errors > 120
+
+
+def tiny_again(nlp):
+    return load_model_from_config(nlp.config)
+
+
+@pytest.mark.parametrize("factory", FACTORIES)
+@pytest.mark.parametrize("exclude", [[], ["vocab"]])
+def test_a_changed_byte_in_memory_is_an_error_or_changes_nothing(factory, exclude):
+    nlp = tiny(factory)
+    content = nlp.get_pipe(factory).to_bytes(exclude=exclude)
+    expected = [doc.to_bytes() for doc in nlp.pipe(TEXTS)]
+    n_errors = 0
+    for other in damaged(content, random.Random(0)):
+        again = tiny_again(nlp)
+        try:
+            again.get_pipe(factory).from_bytes(other)
+        except ValueError as error:
+            assert f"'{factory}'" in str(error)
+            n_errors += 1
+        else:
+            assert [doc.to_bytes() for doc in again.pipe(TEXTS)] == expected
+    assert n_errors > 70
+
+
+def test_weights_of_another_save_are_an_error(folder, tmp_path):
+    """As if saving over an older pipeline had been interrupted between the files."""
+    nlp = spacy.load(folder)
+    update(nlp, examples(nlp), Adam(0.01))
+    nlp.to_disk(tmp_path)
+    shutil.copy(folder / NAME / "model", tmp_path / NAME / "model")
+    with pytest.raises(ValueError, match="model is damaged"):
+        spacy.load(tmp_path)
+
+
+def test_what_version_010_saved_still_loads(folder, tmp_path):
+    """It had no checksums."""
+    nlp = spacy.load(folder)
+    nlp.to_disk(tmp_path)
+    path = tmp_path / NAME / "cfg"
+    saved = srsly.read_json(path)
+    del saved["checksums"]
+    srsly.write_json(path, saved)
+    again = spacy.load(tmp_path)
+    assert same_scores(all_scores(again, TEXTS), all_scores(nlp, TEXTS))
+    path = tmp_path / NAME / "model"
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(ValueError, match=re.escape(str(path))):
+        spacy.load(tmp_path)
