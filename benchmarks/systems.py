@@ -40,9 +40,9 @@ def _n_grams(longest: int) -> Dict[str, Any]:
     return {"@misc": suggester, "min_size": 1, "max_size": longest}
 
 
-def _global_pointer(architecture: str) -> Dict[str, Any]:
-    name = f"spacy_globalpointer.{architecture}.v1"
-    return {"model": {"@architectures": name, "tok2vec": LISTENER}}
+def _global_pointer(architecture: str, **settings: Any) -> Dict[str, Any]:
+    name = f"spacy_globalpointer.{architecture}"
+    return {"model": {"@architectures": name, "tok2vec": LISTENER, **settings}}
 
 
 def _spancat(scorer: Dict[str, Any], suggester: Dict[str, Any]) -> Dict[str, Any]:
@@ -73,9 +73,17 @@ SPAN_FINDER = {
 # Components behind the encoder, and their configs.
 SYSTEMS: Dict[str, Dict[str, Dict[str, Any]]] = {
     ENCODER: {"no_head": {"model": LISTENER}},
-    "GlobalPointer": {"global_pointer": _global_pointer("GlobalPointer")},
+    "GlobalPointer": {"global_pointer": _global_pointer("GlobalPointer.v1")},
     "EfficientGlobalPointer": {
-        "global_pointer": _global_pointer("EfficientGlobalPointer")
+        "global_pointer": _global_pointer("EfficientGlobalPointer.v1")
+    },
+    "content": {
+        "global_pointer": _global_pointer("EfficientGlobalPointer.v2", content_width=64)
+    },
+    "content to 10": {
+        "global_pointer": _global_pointer(
+            "EfficientGlobalPointer.v2", content_width=64, content_max_length=10
+        )
     },
     "ner": {"ner": {"model": NER}},
     "spancat": {"spancat": _spancat(LOGISTIC, _n_grams(16))},
@@ -88,7 +96,7 @@ SYSTEMS: Dict[str, Dict[str, Dict[str, Any]]] = {
     },
     "SpanClassifier to 10": {
         "span_classifier": {
-            **_global_pointer("SpanClassifier"),
+            **_global_pointer("SpanClassifier.v1"),
             "max_length": 10,
         }
     },
@@ -96,8 +104,8 @@ SYSTEMS: Dict[str, Dict[str, Dict[str, Any]]] = {
         "spancat_singlelabel": _spancat({"@layers": "Softmax.v2"}, _n_grams(10))
     },
 }
-# The last two are for each other.
-DEFAULT = [name for name in SYSTEMS if not name.endswith("to 10")]
+# The rest are each for one comparison.
+DEFAULT = [name for name in SYSTEMS if name != "content" and not name.endswith("to 10")]
 
 
 class NoHead(TrainablePipe):
