@@ -199,11 +199,12 @@ class _Content(torch.autograd.Function):
             keep = train and room >= 0
             parts = []
             for sums, g in run.forward(projected, keep):
-                if keep:
-                    run.kept.append((sums, g))
                 products, mean = torch.split(g @ with_mean, [len(weight), 1], dim=1)
+                rstd = _inverse_std(g, mean)
+                if keep:
+                    run.kept.append((sums, g, mean.contiguous(), rstd))
                 part = products.addcmul_(mean, total, value=-1)
-                parts.append(part.mul_(_inverse_std(g, mean)).add_(bias))
+                parts.append(part.mul_(rstd).add_(bias))
             scores.index_copy_(0, block.cells, torch.cat(parts))
             if train:
                 ctx.runs.append(run)
@@ -228,12 +229,10 @@ class _Content(torch.autograd.Function):
             # Gradients with regard to the sums under GELU.
             d_sums = projected.new_empty(len(d_cells), m)
             first = 0
-            for sums, g in run.kept or run.forward(projected, keep=True):
+            for sums, g, mean, rstd in run.kept or run.again(projected):
                 cells = slice(first, first + len(g))
                 first += len(g)
                 d = d_cells[cells]
-                mean = g.mean(1, keepdim=True)
-                rstd = _inverse_std(g, mean)
                 d_scaled = d * rstd
                 d_weight.addmm_(d_scaled.T, g).sub_(d_scaled.T @ mean)
                 d_g, *_ = torch.ops.aten.native_layer_norm_backward(
@@ -263,8 +262,8 @@ class _Run:
 
     def __init__(self, block: Block, embedding: Tensor) -> None:
         self.block, self.embedding = block, embedding
-        # By chunk: what is under GELU, and GELU.
-        self.kept: List[Tuple[Tensor, Tensor]] = []
+        # By chunk: what is under GELU, GELU, its mean and 1 / std.
+        self.kept: List[Tuple[Tensor, ...]] = []
 
     def forward(
         self, projected: Tensor, keep: bool = False
@@ -276,6 +275,7 @@ class _Run:
         """
         m = self.embedding.shape[1]
         starts, ends = self.block.starts, self.block.ends
+        of_length = self.embedding.unbind()
         of_start = projected[:, :m].index_select(0, starts)
         # What the last tokens give: one memory for all lengths, so that it is cached.
         at_ends = projected.new_empty(len(starts), 3 * m)
@@ -298,14 +298,17 @@ class _Run:
                         self.rises.append(d - maxima)
                     torch.maximum(maxima, d, out=maxima)
                     totals += c
-                torch.add(of_start[:n], self.embedding[self._row(w)], out=part)
+                torch.add(of_start[:n], of_length[min(w, len(of_length) - 1)], out=part)
                 part += b
                 part += maxima
                 part.add_(totals, alpha=1 / (w + 1))
             yield sums, F.gelu(sums)
 
-    def _row(self, w: int) -> int:
-        return min(w, len(self.embedding) - 1)
+    def again(self, projected: Tensor) -> Iterator[Tuple[Tensor, ...]]:
+        """The same as what is kept, computed again."""
+        for sums, g in self.forward(projected, keep=True):
+            mean = g.mean(1, keepdim=True)
+            yield sums, g, mean, _inverse_std(g, mean)
 
     def backward(
         self, d_sums: Tensor, d_start: Tensor, d_end: Tensor, d_embedding: Tensor
@@ -320,6 +323,7 @@ class _Run:
         of_start = d_sums.new_zeros(len(self.block.starts), d_sums.shape[1])
         of_mean, of_maximum = torch.zeros_like(of_start), torch.zeros_like(of_start)
         at_ends = d_sums.new_empty(len(of_start), d_end.shape[1])
+        d_lengths: List[Tensor] = []
         for w, d in reversed([*enumerate(d_sums.split(counts))]):
             start, mean, maximum = (
                 x[: len(d)] for x in (of_start, of_mean, of_maximum)
@@ -327,7 +331,7 @@ class _Run:
             start += d
             mean.add_(d, alpha=1 / (w + 1))
             maximum += d
-            d_embedding[self._row(w)] += d.sum(0)
+            d_lengths.append(d.sum(0))
             if w:
                 # Where the last token is the maximum.
                 taken = torch.ops.aten.threshold_backward(maximum, self.rises[w - 1], 0)
@@ -338,6 +342,9 @@ class _Run:
             torch.cat([d, mean, taken], dim=1, out=at_end)
             d_end.index_add_(0, self.block.ends[w], at_end)
         d_start.index_copy_(0, self.block.starts, of_start)
+        own, shared = torch.stack(d_lengths[::-1]).tensor_split([len(d_embedding) - 1])
+        d_embedding[: len(own)] += own
+        d_embedding[-1] += shared.sum(0)
 
 
 def score_content(
