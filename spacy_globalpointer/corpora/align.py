@@ -200,6 +200,9 @@ def without_byte_order_mark(record: Record) -> None:
     text = record.text
     if not text or text[0] != MARK:
         return
+    if record.unit == "tokens" and record.tokens and record.tokens[0] == MARK:
+        # It is counted as a token.
+        return
     record.text = text[1:]
     if record.tokens and record.tokens[0].startswith(MARK):
         record.tokens[0] = record.tokens[0][1:]

@@ -30,7 +30,7 @@ from spacy.tokens.doc import DOCBIN_ALL_ATTRS
 from spacy.util import filter_spans
 from srsly.msgpack import Packer
 
-from ..span_groups import FRAGMENTS, contiguous_spans
+from ..span_groups import FRAGMENTS, contiguous_spans, piece_positions
 from .build import UNKNOWN
 
 # What a corpus of spans says of its tokens.
@@ -136,13 +136,13 @@ class DocWriter:
             # Nothing is known of the document.
             del doc.spans[self.spans_key]
             group = None
-        spans = contiguous_spans(group)
-        n_spans = len(spans)
+        n_spans = 0
         if group is not None:
+            n_spans = len(group) - len(piece_positions(group.attrs))
             n_spans += len(group.attrs.get(FRAGMENTS) or ())
         if self.ents and group is not None:
             missing = [Span(doc, i, i + 1) for i in unknown]
-            doc.set_ents(filter_spans(spans), missing=missing)
+            doc.set_ents(filter_spans(contiguous_spans(group)), missing=missing)
             self.written.not_in_ents += n_spans - len(doc.ents)
         n_bytes = self._shard.n_bytes + 8 * len(self.attrs) * len(doc)
         if self._shard.n_docs and n_bytes > self.max_bytes:

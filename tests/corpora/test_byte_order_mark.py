@@ -57,3 +57,18 @@ def test_a_mark_in_the_text_of_brat(tmp_path, counted):
     (doc,) = read(tmp_path / "a.txt", tally, lang="en")
     assert [span.text for span in doc.spans[KEY]] == ["Ann Lee", "New\nYork"]
     assert tally.counts == {}
+
+
+@pytest.mark.parametrize(
+    "tokens, spans",
+    [
+        (["Ann", "left"], [0, 1]),
+        (["\ufeffAnn", "left"], [0, 1]),
+        (["\ufeff", "Ann", "left"], [1, 2]),
+    ],
+)
+def test_a_mark_and_offsets_of_tokens(tokens, spans):
+    mentions = [Mention(*spans, "PER")]
+    record = Record("a", 1, mentions, text="\ufeffAnn left", tokens=tokens)
+    doc = builder()(record)
+    assert [span.text for span in doc.spans[KEY]] == ["Ann"]

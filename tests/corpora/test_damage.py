@@ -23,6 +23,7 @@ from spacy_globalpointer.corpora.tally import OUTCOMES
 N_FILES = int(os.environ.get("GLOBALPOINTER_DAMAGED", "300"))
 # What the reader itself leaves out, before there is a mention.
 BY_READERS = {
+    "token without characters",
     "of a rejected or skipped document",
     "of another annotator of the same text",
     "of a kind that is no span",
