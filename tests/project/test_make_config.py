@@ -80,6 +80,9 @@ def test_systems_are_what_their_names_say(tmp_path):
     efficient = "EfficientGlobalPointer"
     assert architecture("tok2vec-efficient_projected") == (efficient, "projected")
     assert architecture("tok2vec-efficient_hidden") == (efficient, "hidden")
+    content = made(tmp_path, "tok2vec-efficient_content")["components"]
+    assert content == made(tmp_path, "tok2vec")["components"]
+    assert content["global_pointer"]["model"]["content_width"] > 0
     for rope, name in enumerate(("global_pointer_no_rope", "global_pointer_bce")):
         assert models(f"transformer-{name}")["global_pointer"]["rope"] == bool(rope)
     for name in ("boundary", "pooling", "hybrid", "attention"):
