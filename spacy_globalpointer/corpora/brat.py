@@ -8,9 +8,10 @@ Offsets count characters, ends are exclusive. The second line is discontinuous, 
 third a relation.
 """
 
+import os
 import re
 from pathlib import Path
-from typing import Dict, Iterator, List, Tuple
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 from .align import without_byte_order_mark
 from .head import Head
@@ -20,60 +21,133 @@ from .source import Source
 from .tally import Tally
 
 # Relations, events, attributes, notes, normalisations and equivalences.
-OTHER = "REAMN*#"
+ANNOTATION = re.compile(r"([REAMN#]\S*|\*)[\t ]")
 RELATION = re.compile(r"R\S*\t(?P<label>\S+) \S+?:(?P<head>T\S+) \S+?:(?P<tail>T\S+)")
 
 
 def read_brat(path: Path, tally: Tally) -> Iterator[Record]:
     """Read the document of a text or of its annotation. Arguments as for
     `read_corpus`."""
-    text_path, ann_path = path.with_suffix(".txt"), path.with_suffix(".ann")
+    yield read_standoff(path, (".ann",), tally)
+
+
+def read_standoff(path: Path, suffixes: Sequence[str], tally: Tally) -> Record:
+    """Read the document of a text and of the files of annotation beside it.
+
+    path (Path): One of them.
+    suffixes (Sequence[str]): Those of the files of annotation.
+    tally (Tally): The account.
+    """
     # Line ends are characters too, so they stay as they are.
-    with Source(text_path, tally) as source:
+    with Source(path.with_suffix(".txt"), tally) as source:
         text = source.text()
+    beside = [path.with_suffix(suffix) for suffix in suffixes]
+    found = [other for other in beside if other.exists()]
     name = str(path.with_suffix(""))
-    record = Record(ann_path, 1, None, text=text, unit="characters", doc=name)
-    if ann_path.exists():
-        with Source(ann_path, tally) as source:
-            _annotations(source, record)
-        without_byte_order_mark(record)
-        _fit_line_ends(record)
-        for mention in record.mentions or ():
-            _join(mention, record.text or "")
-    yield record
+    record = Record(beside[0], 1, None, text=text, unit="characters", doc=name)
+    annotations = _Annotations(record)
+    for other in found:
+        with Source(other, tally) as source:
+            annotations.read(source)
+    if found:
+        annotations.finish()
+    return record
 
 
 def is_brat(head: Head) -> bool:
-    """Whether a file is of this format."""
-    return head.path.suffix in (".txt", ".ann") and all(
-        head.path.with_suffix(suffix).exists() for suffix in (".txt", ".ann")
+    """Whether a file is of this format: a text and its annotation are beside each
+    other, or a text is beside those of others."""
+    path = head.path
+    if path.suffix not in (".txt", ".ann") or not path.with_suffix(".txt").exists():
+        return False
+    return path.with_suffix(".ann").exists() or any(
+        entry.name.endswith(".ann") for entry in os.scandir(path.parent)
     )
 
 
-def _annotations(source: Source, record: Record) -> None:
-    """Read the annotations of a file into a record."""
-    mentions: List[Mention] = []
-    places: Dict[str, int] = {}
-    linked: List[Tuple[str, str, str]] = []
-    for line in source.lines():
-        if line[:1] == "T":
-            places[line.split("\t", 1)[0]] = len(mentions)
-            mentions.append(_mention(line))
-        elif relation := RELATION.match(line):
-            linked.append((relation["head"], relation["tail"], relation["label"]))
-        elif line.strip() and line[0] not in OTHER:
-            raise LineError(f"this is no annotation of brat: {line!r:.80}")
-        elif line.strip():
-            record.others += 1
-    relations = [
-        (places[head], places[tail], label)
-        for head, tail, label in linked
-        if head in places and tail in places
-    ]
-    record.mentions = mentions
-    record.relations = relations or None
-    # Relations of events, too, are no relations of mentions.
-    record.others += len(linked) - len(relations)
+class _Annotations:
+    """The annotations of a document.
+
+    record (Record): The document, which gets them.
+    """
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+        self.mentions: List[Mention] = []
+        self._places: Dict[str, int] = {}
+        self._linked: List[Tuple[str, str, str]] = []
+        self._text = str(record.text).replace("\r\n", "\n")
+
+    def read(self, source: Source) -> None:
+        """Read a file. A line that is no annotation is counted and left out, as brat
+        does it, if most lines are annotations.
+
+        RAISES (LineError): If a line is no annotation, and as many are as are not.
+        """
+        n_read = 0
+        torn: List[Tuple[int, str]] = []
+        last: Optional[Mention] = None
+        for line in source.lines():
+            if last is not None and self._continues(last, line):
+                last.surface = f"{last.surface}\n{line}"
+                continue
+            last = None
+            if not line.strip():
+                continue
+            with source.record():
+                if line[0] == "T":
+                    last = _mention(line)
+                    self._places[line.split("\t", 1)[0]] = len(self.mentions)
+                    self.mentions.append(last)
+                elif relation := RELATION.match(line):
+                    self._linked.append(
+                        (relation["head"], relation["tail"], relation["label"])
+                    )
+                elif ANNOTATION.match(line):
+                    self.record.others += 1
+                else:
+                    torn.append((source.line, line))
+                    continue
+            n_read += 1
+        if torn and len(torn) >= n_read:
+            source.line = torn[0][0]
+            raise LineError(f"this is no annotation of brat: {torn[0][1]!r:.80}")
+        for number, line in torn:
+            place = Record(source.path, number, None, doc=self.record.doc)
+            source.tally.add("line that is no annotation", place, text=line[:80])
+
+    def _continues(self, mention: Mention, line: str) -> bool:
+        """Whether a line goes on with the surface of a mention over several lines."""
+        surface = f"{mention.surface}\n{line}"
+        length = sum(end - start for start, end in mention.fragments)
+        return len(surface) <= length + surface.count("\n") and (
+            surface in self._text
+            or (
+                bool(line)
+                and surface.split()
+                in (
+                    self._text[start : end + surface.count("\n")].split()
+                    for start, end in mention.fragments
+                )
+            )
+        )
+
+    def finish(self) -> None:
+        """Give the annotations to the record."""
+        record, places = self.record, self._places
+        record.mentions = self.mentions
+        without_byte_order_mark(record)
+        _fit_line_ends(record)
+        for mention in self.mentions:
+            _join(mention, record.text or "")
+        relations = [
+            (places[head], places[tail], label)
+            for head, tail, label in self._linked
+            if head in places and tail in places
+        ]
+        record.relations = relations or None
+        # Relations of events, too, are no relations of mentions.
+        record.others += len(self._linked) - len(relations)
 
 
 def _mention(line: str) -> Mention:
@@ -129,4 +203,5 @@ FORMAT = Format(
         "a.txt": "Apple in North and South America\n",
         "a.ann": "T1\tOrg 0 5\tApple\nT2\tLoc 9 14;25 32\tNorth America\n",
     },
+    is_certain=True,
 )

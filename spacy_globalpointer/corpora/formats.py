@@ -1,10 +1,13 @@
 """Which format a file has, and its reader."""
 
+import json
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Iterator, Optional
+from typing import Any, Iterator, List, Optional, Set
 
 from . import (
     biaffine,
+    bionlp,
     brat,
     cluener,
     cmeee,
@@ -27,16 +30,17 @@ from . import (
     token_tags,
     train_data,
     w2ner,
+    webanno,
 )
 from .head import Head
 from .record import CorpusError, Record
-from .registry import FORMATS, register
+from .registry import FORMATS, Format, register
 from .tally import Tally
 
 # In the order in which they are shown.
 for _module in (
     *(jsonl, prodigy, doccano, label_studio, columns, conllu, csv_columns),
-    *(brat, pubtator),
+    *(webanno, brat, bionlp, pubtator),
     *(cluener, cmeee, spert, dygie, spacy_docbin, spacy_json),
     *(train_data, entities_json, token_tags, biaffine, w2ner, oneie, gliner),
     dataturks,
@@ -55,15 +59,63 @@ def find_format(path: Path, encoding: Optional[str] = None) -> Optional[str]:
     head = Head.of(path, encoding)
     if "".join(head.text.split()) in ("", "[]"):
         return None
-    found = [name for name, format in FORMATS.items() if format.matches(head)]
+    found = matching_formats(head)
     if len(found) == 1:
         return found[0]
     if not found and head.is_json and not head.rows and head.error is not None:
         raise head.error
-    which = f"could be of several formats, {', '.join(found)}"
-    which = which if found else "is of no known format"
+    if found:
+        which = f"could be of several formats, {', '.join(found)}"
+    else:
+        which = f"is of no known format; {what_is_seen(head)}"
     reason = f"this {which}; --format may name one of {', '.join(FORMATS)}"
     raise CorpusError.at(path, 1, reason)
+
+
+def matching_formats(head: Head) -> List[str]:
+    """The names of the formats that a file may be of."""
+    found = [name for name, format in FORMATS.items() if format.matches(head)]
+    certain = [name for name in found if FORMATS[name].is_certain]
+    return certain or found
+
+
+def what_is_seen(head: Head) -> str:
+    """The keys or columns of a file of no format, and the formats that come nearest."""
+    if head.rows:
+        seen = [*dict.fromkeys(key for row in head.rows for key in row)]
+        keys = {name: _keys(format) for name, format in FORMATS.items()}
+        shared = {
+            name: len({*seen} & of) / len({*seen} | of)
+            for name, of in keys.items()
+            if of
+        }
+        nearest = sorted(shared, key=lambda name: -shared[name])[:3]
+        near = ", ".join(
+            f"{name} ({', '.join(sorted(keys[name]))})"
+            for name in nearest
+            if shared[name]
+        )
+        return f"it has the keys {', '.join(seen)!s:.120}" + (
+            f", and the nearest formats are {near:.160}" if near else ""
+        )
+    line = next((line for line in head.lines if line.strip()), "")
+    cells = line.split("\t") if "\t" in line else line.split()
+    plural = "s" * (len(cells) != 1)
+    return (
+        f"its first line has {len(cells)} column{plural}, {line!r:.80}, and no column "
+        "has tags such as B-ORG; --columns word=1,ner=2 names columns"
+    )
+
+
+def _keys(format: Format) -> Set[str]:
+    """The keys of the objects in the example of a format of JSON."""
+    found: Set[str] = set()
+    for content in format.example.values():
+        with suppress(ValueError):
+            values = json.loads(content)
+            for value in values if isinstance(values, list) else [values]:
+                found |= {*value} if isinstance(value, dict) else set()
+    return found
 
 
 def read_corpus(

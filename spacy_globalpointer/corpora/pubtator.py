@@ -26,6 +26,8 @@ from .tally import Tally
 
 # A mention may be of several concepts.
 CONCEPTS = re.compile(r"[|;,]")
+# By which the format is known.
+N_LINES = 50
 PASSAGE = re.compile(r"([^|\t]+)\|([a-zA-Z])\|(.*)", re.DOTALL)
 
 
@@ -110,9 +112,15 @@ def read_pubtator(path: Path, tally: Tally) -> Iterator[Record]:
 
 def is_pubtator(head: Head) -> bool:
     """Whether a file is of this format."""
-    first = next((line for line in head.lines if line.strip()), "")
-    found = PASSAGE.fullmatch(first)
-    return found is not None and found.group(2) == "t"
+    lines = [line for line in head.lines if line.strip()][:N_LINES]
+    first = PASSAGE.fullmatch(lines[0]) if lines else None
+    if first is None or first[2] != "t":
+        return False
+    # A token of columns may look like a title; what is damaged is for the reader.
+    n_fitting = sum(
+        line.count("\t") >= 3 or PASSAGE.fullmatch(line) is not None for line in lines
+    )
+    return 2 * n_fitting > len(lines)
 
 
 def _read_annotation(line: str, document: _Document) -> None:

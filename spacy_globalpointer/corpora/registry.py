@@ -33,6 +33,8 @@ class Format:
     options (Tuple[str, ...]): Keyword arguments that `read` takes besides; of the
         options of a conversion it gets those.
     lang (Optional[str]): The language of all corpora in it.
+    is_certain (bool): Whether a file that matches is of no other format, whatever its
+        text looks like.
     describe (Optional[Callable[..., List[str]]]): Called as `read` is, gives lines that
         say which parts of a file are read as what, and why.
     """
@@ -44,6 +46,7 @@ class Format:
     example: Mapping[str, str] = field(default_factory=dict)
     options: Tuple[str, ...] = ()
     lang: Optional[str] = None
+    is_certain: bool = False
     describe: Optional[Callable[..., List[str]]] = None
 
 

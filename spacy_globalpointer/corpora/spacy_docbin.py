@@ -1,5 +1,6 @@
 """spaCy's `.spacy` files. One is read at a time, but whole, as spaCy reads it."""
 
+import zlib
 from pathlib import Path
 from typing import Iterator, Optional
 
@@ -55,7 +56,13 @@ def read_spacy(
 
 def is_spacy(head: Head) -> bool:
     """Whether a file is of this format."""
-    return head.content[:2] in BEGINNINGS
+    if head.content[:2] not in BEGINNINGS:
+        return False
+    # A text may begin like that too.
+    try:
+        return bool(zlib.decompressobj().decompress(head.content, 1))
+    except zlib.error:
+        return False
 
 
 def _key(doc_bin: DocBin, vocab: Vocab, wanted: str) -> Optional[str]:

@@ -35,6 +35,7 @@ OUTCOMES: Dict[str, str] = {
     "crosses another": "kept",
     "same offsets as another": "kept",
     "token without characters": "dropped",
+    "line that is no annotation": "dropped",
     "document without annotation": "kept",
     "answer about one span of a text": "changed",
     "token of unknown entity status": "changed",

@@ -1,0 +1,42 @@
+"""The standoff of the BioNLP shared tasks: a text in `NAME.txt`, its entities in
+`NAME.a1`, and its events and their triggers in `NAME.a2`.
+"""
+
+from pathlib import Path
+from typing import Iterator
+
+from .brat import read_standoff
+from .head import Head
+from .record import Record
+from .registry import Format
+from .tally import Tally
+
+SUFFIXES = (".a1", ".a2")
+
+
+def read_bionlp(path: Path, tally: Tally) -> Iterator[Record]:
+    """Read the document of a text or of its annotation. Arguments as for
+    `read_corpus`."""
+    yield read_standoff(path, SUFFIXES, tally)
+
+
+def is_bionlp(head: Head) -> bool:
+    """Whether a file is of this format."""
+    path = head.path
+    return path.suffix in (".txt", *SUFFIXES) and all(
+        path.with_suffix(suffix).exists() for suffix in (".txt", ".a1")
+    )
+
+
+FORMAT = Format(
+    name="bionlp",
+    description="BioNLP's standoff: NAME.txt, entities in NAME.a1, events in NAME.a2.",
+    matches=is_bionlp,
+    read=read_bionlp,
+    example={
+        "a.txt": "IL-2 activates NF-kB.\n",
+        "a.a1": "T1\tProtein 0 4\tIL-2\nT2\tProtein 15 20\tNF-kB\n",
+        "a.a2": "T3\tPositive_regulation 5 14\tactivates\n",
+    },
+    is_certain=True,
+)
