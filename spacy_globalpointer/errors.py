@@ -34,7 +34,7 @@ class Errors:
     E009 = "{path}, line {line}: {reason}."
     E010 = (
         "No {name} part in {path}: there is no file or folder whose name says "
-        "'{name}', such as {name}.jsonl."
+        "'{name}', such as {name}.jsonl.{more}"
     )
     E011 = "No span recogniser{wanted} in the pipeline {names}."
     E012 = "No document in {path} has gold spans in {place}. {found}"
@@ -52,6 +52,11 @@ class Errors:
         "files to split that. Two shares, 90,10, split train where there is no dev."
     )
     E017 = "{path} is one file, but there are several parts; name a folder instead."
+    E018 = "No file in {path} has a name such as {pattern!r}, given by --split-files."
+    E019 = (
+        "--split-files must be a split and a pattern of names, such as "
+        "'train=*_Train*.txt', for train, dev or test, but it is {value!r}."
+    )
     E020 = (
         "Component '{name}' has a model whose classes {model}, and an objective, "
         "{objective}, whose classes {other}. SampledSoftmax.v1 goes with "
@@ -62,6 +67,14 @@ class Errors:
         "documents. {found} Set `candidates_key` to the key that holds the given "
         "spans, or to null to score all spans. If a component of the pipeline finds "
         "them, it must come before this one."
+    )
+    E022 = (
+        "The split {part!r} has the same documents in several formats: {formats}; "
+        "{n} of them are in both. Read one of them with --format."
+    )
+    E023 = (
+        "--columns must name columns by number or by name, such as word=1,ner=4, but "
+        "it is {value!r}."
     )
     E030 = (
         "`{setting}` of component '{name}' is {value!r}, but its weights were made "

@@ -320,6 +320,34 @@ DATATURKS = lines(
     },
     {"content": "Bob", "annotation": None, "extras": None},
 )
+CONLLU = """# newdoc id = d
+# text = Ann left York.
+1\tAnn\tAnn\tPROPN\t_\t_\t2\tnsubj\t_\tname=B-PER
+2\tleft\tleave\tVERB\t_\t_\t0\troot\t_\tname=O
+3\tYork\tYork\tPROPN\t_\t_\t2\tobj\t_\tSpaceAfter=No|name=B-LOC
+4\t.\t.\tPUNCT\t_\t_\t2\tpunct\t_\tname=O
+
+1\tBo\tBo\tPROPN\t_\t_\t0\troot\t_\tname=B-PER
+"""
+CSV = """Sentence #,Word,POS,Tag
+Sentence: 1,Ann,NNP,B-per
+,left,VBD,O
+,"10,000",CD,O
+Sentence: 2,York,NNP,B-geo
+,rose,VBD,O
+"""
+LABELS = "Ann\tPER\nLee\tPER\nleft\tO\nYork\tLOC\n\nBo\tPER\nrose\tO\n"
+WEBANNO = """#FORMAT=WebAnno TSV 3.2
+#T_SP=de.tudarmstadt.ukp.dkpro.core.api.ner.type.NamedEntity|identifier|value
+
+
+#Text=Ann Lee left York.
+1-1\t0-3\tAnn\t*[1]\tPER[1]\t
+1-2\t4-7\tLee\t*[1]|*[2]\tPER[1]|NAME[2]\t
+1-3\t8-12\tleft\t_\t_\t
+1-4\t13-17\tYork\t*\tLOC\t
+1-5\t17-18\t.\t_\t_\t
+"""
 SAMPLES = {
     "conll2003": ("eng.train", CONLL2003),
     "genia": ("genia.iob2", GENIA),
@@ -328,6 +356,10 @@ SAMPLES = {
     "bioes": ("a.bioes", BIOES),
     "biluo": ("a.biluo", BILUO),
     "iob1": ("a.iob", IOB1),
+    "conllu": ("a.conllu", CONLLU),
+    "csv": ("a.csv", CSV),
+    "labels": ("a.io", LABELS),
+    "webanno": ("a.tsv", WEBANNO),
     "prodigy": ("a.jsonl", PRODIGY),
     "doccano_lists": ("a.jsonl", DOCCANO_LISTS),
     "doccano_objects": ("a.jsonl", DOCCANO_OBJECTS),

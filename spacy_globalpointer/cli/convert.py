@@ -1,7 +1,8 @@
 """Corpora to `.spacy` files."""
 
+import codecs
 from pathlib import Path
-from typing import Optional
+from typing import List, Optional
 
 import typer
 from tqdm import tqdm
@@ -10,7 +11,11 @@ from wasabi import msg
 from ..corpora import FORMATS, Conversion, Converted, CorpusError, Options
 from ..corpora.align import ALIGN
 from ..corpora.build import DISCONTINUOUS
-from ..corpora.parts import parse_shares
+from ..corpora.conversion import UNANNOTATED
+from ..corpora.language import guess_language
+from ..corpora.layout import parse_columns
+from ..corpora.parts import parse_patterns, parse_shares
+from ..corpora.tally import ON_ERROR
 from ..errors import Errors
 
 
@@ -82,6 +87,34 @@ def convert_cli(
         "--label-names",
         help="What the numbers of tags stand for, in their order: O,B-PER,I-PER",
     ),
+    columns: Optional[str] = typer.Option(
+        None,
+        "--columns",
+        help="Columns of words and tags, by number or name: word=1,ner=4",
+    ),
+    split_files: Optional[List[str]] = typer.Option(
+        None,
+        "--split-files",
+        help="Files of a split, by a pattern of their names: train=*_Train*.txt. Once for each split",
+    ),
+    encoding: Optional[str] = typer.Option(
+        None, "--encoding", help="Encoding of the files, UTF-8 if not given: latin-1"
+    ),
+    on_error: str = typer.Option(
+        "error",
+        "--on-error",
+        help="Records and lines that cannot be read: stop (error), or count and list them and go on (skip)",
+    ),
+    unannotated: str = typer.Option(
+        "keep",
+        "--unannotated",
+        help="Documents without annotation: keep them so, which teaches nothing, or take them as negative, without spans",
+    ),
+    allow_loss: bool = typer.Option(
+        False,
+        "--allow-loss",
+        help="Exit with status 0 even if more than a tenth of the spans begin or end inside a token and are dropped",
+    ),
     _: bool = typer.Option(
         False,
         "--list-formats",
@@ -102,6 +135,8 @@ def convert_cli(
         ("--format", format, (None, *FORMATS)),
         ("--align", align, ALIGN),
         ("--fragments", fragments, DISCONTINUOUS),
+        ("--on-error", on_error, ON_ERROR),
+        ("--unannotated", unannotated, UNANNOTATED),
     ):
         if value not in allowed:
             names = ", ".join(filter(None, allowed))
@@ -123,11 +158,19 @@ def convert_cli(
             fragments=fragments,
             split=None if split is None else parse_shares(split),
             seed=seed,
+            columns=None if columns is None else parse_columns(columns),
+            split_files=parse_patterns(split_files) if split_files else None,
+            encoding=None if encoding is None else codecs.lookup(encoding).name,
+            on_error=on_error,
+            unannotated=unannotated,
             label_names=None if label_names is None else label_names.split(","),
         )
         conversion = Conversion(source, target, options)
-        for path in conversion.parts.others:
-            msg.warn(f"Not read, since its name tells no part: {path}")
+        _warn(conversion)
+        msg.info("Reading")
+        for line in conversion.describe():
+            # Lines stay as they are.
+            typer.echo(line)
         if conversion.copied:
             msg.warn(f"No test part in {source}; dev stands in for it.")
         if conversion.lacks_dev:
@@ -142,12 +185,45 @@ def convert_cli(
             converted = conversion.run(bar.update)
     except CorpusError as error:
         msg.fail("Cannot read the corpus", str(error), exits=1)
-    except (ImportError, OSError, ValueError) as error:
+    except (ImportError, LookupError, OSError, ValueError) as error:
         msg.fail("Cannot convert the corpus", str(error), exits=1)
     _print(converted, ents)
     if converted.tally.listed:
         msg.info(f"Listed {converted.tally.listed} cases: {conversion.report}")
     msg.good(f"Wrote {target}")
+    if converted.loses_much:
+        _say_loss(converted, conversion.lang, exits=None if allow_loss else 1)
+
+
+def _warn(conversion: Conversion) -> None:
+    for path in conversion.parts.others:
+        msg.warn(f"Not read, since its name tells no part: {path}")
+    for path in conversion.parts.doubtful:
+        msg.warn(
+            f"{path.name} holds the name of a split, but does not tell one. "
+            f"--split-files train={path.name} takes it as train."
+        )
+    for reason, paths in conversion.left_out.items():
+        names = ", ".join(path.name for path in paths[:3])
+        more = f" and {len(paths) - 3:,} more" if len(paths) > 3 else ""
+        msg.warn(f"{reason}: {names}{more}")
+
+
+def _say_loss(converted: Converted, lang: str, exits: Optional[int]) -> None:
+    example = converted.tally.examples["inside a token"]
+    tokens = example.get("tokens", [])
+    guess = guess_language("".join(tokens))
+    if guess is not None and guess != lang:
+        remedy = f"--lang {guess} is likely the language of the texts"
+    else:
+        remedy = "--lang names the language, --align expand takes whole tokens"
+    msg.fail(
+        f"{converted.n_misaligned:,} spans begin or end inside a token of the "
+        f"tokenizer of {lang!r} and were dropped, more than a tenth",
+        f"Such as {example.get('text')!r:.60} in {' '.join(tokens)!r:.60}: {remedy}. "
+        "--allow-loss accepts it.",
+        exits=exits,
+    )
 
 
 def _print(converted: Converted, ents: bool) -> None:

@@ -60,9 +60,10 @@ def is_brat(head: Head) -> bool:
     path = head.path
     if path.suffix not in (".txt", ".ann") or not path.with_suffix(".txt").exists():
         return False
-    return path.with_suffix(".ann").exists() or any(
-        entry.name.endswith(".ann") for entry in os.scandir(path.parent)
-    )
+    if path.with_suffix(".ann").exists():
+        return True
+    with os.scandir(path.parent) as entries:
+        return any(entry.name.endswith(".ann") for entry in entries)
 
 
 class _Annotations:

@@ -147,11 +147,16 @@ def describe_columns(
 
 def describe_layout(layout: Layout) -> List[str]:
     """Which columns are read as what, and why, for people."""
-    kinds = {"prefix": "", "label": ", labels without B and I", "bare": ", no labels"}
+    kinds = {
+        "prefix": "tags with B, I and O",
+        "label": "labels alone and O",
+        "bare": "B, I and O alone",
+    }
     return [
         f"words: column {layout.name(layout.word)} of {layout.n}",
         *(
-            f"tags: column {layout.name(i)}{kinds[kind.kind]}"
+            f"tags: column {layout.name(i)}, {kinds[kind.kind]}: "
+            f"{', '.join(layout.labels[i]) or 'O alone':.60}"
             for i, kind in layout.layers.items()
         ),
         *layout.reasons,

@@ -2,10 +2,9 @@
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ..errors import Errors
 from .build import Builder
@@ -18,12 +17,18 @@ from .docbin import (
     copy_docs,
     move,
 )
-from .formats import FORMATS, find_format, read_corpus
+from .formats import FORMATS, read_corpus
 from .language import LanguageTools
 from .parts import PARTS, REPORT, Parts, find_parts, split_records
-from .record import Record
+from .preview import describe_corpus
+from .record import CorpusError, Record
+from .selection import select_files
 from .tally import Tally
 from .windows import Cutter, n_relations
+
+# Share of spans that strict alignment may drop before something is wrong.
+MOST_MISALIGNED = 0.1
+UNANNOTATED = ("keep", "negative")
 
 
 @dataclass
@@ -41,6 +46,14 @@ class Options:
     split (Optional[Sequence[float]]): Shares of train, dev and test of a corpus
         without parts; of train and dev of one without dev.
     seed (int): For the split.
+    columns (Optional[Mapping[str, str]]): Columns of words and tags, as for
+        `find_layout`; None: found by content.
+    split_files (Optional[Mapping[str, str]]): A pattern of the names of files for each
+        split; None: names tell.
+    encoding (Optional[str]): That of all files; None: UTF-8.
+    on_error (str): For records and lines that cannot be read: "error" or "skip".
+    unannotated (str): For documents without annotation: "keep" them so, or take them as
+        "negative", without spans.
     label_names (Optional[Sequence[str]]): What numbers stand for, in the order of the
         numbers, where tags are numbers.
     """
@@ -55,6 +68,11 @@ class Options:
     fragments: str = "drop"
     split: Optional[Sequence[float]] = None
     seed: int = 0
+    columns: Optional[Mapping[str, str]] = None
+    split_files: Optional[Mapping[str, str]] = None
+    encoding: Optional[str] = None
+    on_error: str = "error"
+    unannotated: str = "keep"
     label_names: Optional[Sequence[str]] = None
 
 
@@ -71,17 +89,20 @@ class Conversion:
 
     def __init__(self, source: Path, target: Path, options: Options) -> None:
         self.options = options
-        self.parts: Parts = find_parts(source)
+        self.parts: Parts = find_parts(source, options.split_files)
         files = self.parts.files
         self.divided = _divided(files, options.split)
         if options.split is not None and self.divided is None:
             raise ValueError(Errors.E016.format(path=source, parts=", ".join(files)))
         if "train" not in files and "" not in files:
-            raise FileNotFoundError(Errors.E010.format(name="train", path=source))
-        self.formats = {
-            path: options.format or find_format(path)
-            for path in chain.from_iterable(files.values())
-        }
+            names = [path.name for path in self.parts.doubtful]
+            more = f" Not read: {', '.join(names)}; " if names else ""
+            more += "--split-files train=NAME names one." if names else ""
+            raise FileNotFoundError(
+                Errors.E010.format(name="train", path=source, more=more)
+            )
+        selection = select_files(self.parts, options.format, options.encoding)
+        self.formats, self.left_out = selection.formats, selection.left_out
         found = [FORMATS[kind].lang for kind in self.formats.values() if kind]
         langs = {lang for lang in found if lang}
         self.lang = options.lang or (langs.pop() if len(langs) == 1 else "en")
@@ -130,7 +151,7 @@ class Conversion:
         self.folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=self.folder, prefix=".") as name:
             folder = Path(name)
-            tally = Tally(folder / REPORT, advance)
+            tally = self._tally(folder / REPORT, advance)
             try:
                 written = self._write(folder, tally)
             finally:
@@ -148,6 +169,26 @@ class Conversion:
             if tally.listed:
                 move(folder / REPORT, self.report)
         return Converted(written, tally)
+
+    def describe(self) -> List[str]:
+        """What is read, and how: lines for people.
+
+        RAISES (CorpusError): If the beginning of a file cannot be read.
+        """
+        options = self._reading(LanguageTools(self.lang))
+        return describe_corpus(self.parts.files, self.formats, self._tally(), options)
+
+    def _tally(self, report: Optional[Path] = None, advance: Any = None) -> Tally:
+        return Tally(report, advance, self.options.on_error, self.options.encoding)
+
+    def _reading(self, tools: LanguageTools) -> Dict[str, Any]:
+        """What readers may take."""
+        return {
+            "spans_key": self.options.spans_key,
+            "vocab": tools.vocab,
+            "label_names": self.options.label_names,
+            "columns": self.options.columns,
+        }
 
     def _write(self, folder: Path, tally: Tally) -> Dict[str, Written]:
         options = self.options
@@ -171,7 +212,13 @@ class Conversion:
                 for part, name in self.names.items()
             }
             for part, record in self._dealt_records(tally, tools):
-                whole = builder(record)
+                try:
+                    whole = builder(record)
+                except CorpusError as error:
+                    if options.on_error != "skip":
+                        raise
+                    tally.add("cannot be read", record, error=str(error))
+                    continue
                 n_lost = n_relations(whole)
                 for doc in cutter.pieces(whole):
                     n_lost -= n_relations(doc)
@@ -192,7 +239,7 @@ class Conversion:
                 continue
             assert self.options.split is not None
             # What the first reading finds, the second finds too.
-            uncounted = Tally(None, tally.advance)
+            uncounted = self._tally(None, tally.advance)
             records = self._records(files, uncounted, tools)
             dealt = split_records(records, self.options.split, self.options.seed)
             for place, record in zip(dealt, self._records(files, tally, tools)):
@@ -203,15 +250,13 @@ class Conversion:
     ) -> Iterator[Record]:
         for path in files:
             kind = self.formats[path]
-            more = {
-                "spans_key": self.options.spans_key,
-                "vocab": tools.vocab,
-                "label_names": self.options.label_names,
-            }
             if kind is None:
                 tally.add("file without documents", Record(path, 1, None))
                 continue
-            for record in read_corpus(path, tally, kind, **more):
+            for record in read_corpus(path, tally, kind, **self._reading(tools)):
+                if record.mentions is None and self.options.unannotated == "negative":
+                    tally.add("document without annotation, taken as negative", record)
+                    record.mentions = []
                 if record.doc is None and len(files) > 1:
                     # LitBank has a file a novel, and does not name them otherwise.
                     record.doc = str(path)
@@ -240,3 +285,14 @@ class Converted:
 
     written: Dict[str, Written]
     tally: Tally
+
+    @property
+    def n_misaligned(self) -> int:
+        """How many spans were dropped because they begin or end inside a token."""
+        return self.tally.counts["inside a token"]
+
+    @property
+    def loses_much(self) -> bool:
+        """Whether these are more than a tenth of the spans."""
+        n_spans = sum({id(w): w.spans for w in self.written.values()}.values())
+        return self.n_misaligned > MOST_MISALIGNED * (n_spans + self.n_misaligned)

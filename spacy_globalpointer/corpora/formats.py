@@ -60,6 +60,10 @@ def find_format(path: Path, encoding: Optional[str] = None) -> Optional[str]:
     if "".join(head.text.split()) in ("", "[]"):
         return None
     found = matching_formats(head)
+    if not found:
+        head.tolerant = True
+        found = matching_formats(head)
+        found = found if len(found) == 1 else []
     if len(found) == 1:
         return found[0]
     if not found and head.is_json and not head.rows and head.error is not None:

@@ -24,11 +24,14 @@ class Head:
     path (Path): The file.
     content (bytes): Its first bytes, unpacked.
     encoding (Optional[str]): Its encoding; None: UTF-8.
+    tolerant (bool): Whether it is enough that most rows are as a format has them. The
+        others are errors when they are read.
     """
 
     path: Path
     content: bytes = field(repr=False)
     encoding: Optional[str] = None
+    tolerant: bool = False
 
     @classmethod
     def of(cls, path: Path, encoding: Optional[str] = None) -> "Head":
@@ -98,5 +101,7 @@ class Head:
         )
 
     def has_rows(self, fits: Callable[[Dict[str, Any]], bool]) -> bool:
-        """Whether there are objects, and all are as they are to be."""
-        return bool(self.rows) and all(fits(row) for row in self.rows)
+        """Whether there are objects, and all, or most, are as they are to be."""
+        if not self.tolerant:
+            return bool(self.rows) and all(fits(row) for row in self.rows)
+        return 2 * sum(map(fits, self.rows)) > len(self.rows)

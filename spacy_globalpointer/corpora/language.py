@@ -1,9 +1,10 @@
 """A language's vocabulary and tokenizer."""
 
 import re
+import unicodedata
 from functools import cached_property
 from types import SimpleNamespace
-from typing import Callable
+from typing import Callable, Optional
 
 from spacy import util
 from spacy.language import create_tokenizer
@@ -16,6 +17,22 @@ from .record import LineError
 # spaCy's rules take quadratic time on signs without white space between them.
 LONGEST_RUN = 10_000
 _RUN = re.compile(rf"\S{{{LONGEST_RUN}}}")
+
+
+# By the first word of the names of characters.
+LANGUAGES = {
+    **{"CJK": "zh", "HIRAGANA": "ja", "KATAKANA": "ja"},
+    **{"HANGUL": "ko", "THAI": "th"},
+}
+
+
+def guess_language(text: str) -> Optional[str]:
+    """The language of a text whose script has no white space between words, or whose
+    tokenizer is its own; None for any other."""
+    names = (unicodedata.name(char, "").partition(" ")[0] for char in text)
+    found = {LANGUAGES[name] for name in names if name in LANGUAGES}
+    # Japanese has Chinese characters too.
+    return "ja" if "ja" in found else next(iter(sorted(found)), None)
 
 
 class LanguageTools:

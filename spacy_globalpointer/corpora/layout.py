@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
+from ..errors import Errors
 from .record import LineError
 from .tags import NO_LABEL, TAG, UNKNOWN, TagColumn, tags_to_spans
 
@@ -34,6 +35,7 @@ class Layout:
     layers (Dict[int, TagColumn]): Those of tags.
     header (Optional[Row]): Their names, if they have some.
     in_first_row (bool): Whether the names are the first row of the file.
+    labels (Dict[int, List[str]]): Labels of each column of tags, in the first rows.
     reasons (List[str]): Why, for people.
     """
 
@@ -42,10 +44,23 @@ class Layout:
     layers: Dict[int, TagColumn]
     header: Optional[Row] = None
     in_first_row: bool = False
+    labels: Dict[int, List[str]] = field(default_factory=dict)
     reasons: List[str] = field(default_factory=list)
 
     def name(self, column: int) -> str:
         return _name(column, self.header)
+
+
+def parse_columns(value: str) -> Dict[str, str]:
+    """Columns as in "word=1,ner=4", by their keys.
+
+    RAISES (ValueError): If they are none.
+    """
+    pairs = [part.partition("=") for part in value.split(",")]
+    found = {key.strip(): column.strip() for key, _, column in pairs}
+    if not all(found) or not all(found.values()) or len(found) < len(pairs):
+        raise ValueError(Errors.E023.format(value=value))
+    return found
 
 
 def find_layout(
@@ -95,6 +110,10 @@ def find_layout(
         layout.layers = _find_layers(layout, whole, given)
     if not layout.layers:
         return None
+    layout.labels = {
+        i: sorted({label for *_, label in _spans(whole, i, kind)})
+        for i, kind in layout.layers.items()
+    }
     others = [i for i in range(n) if i not in layout.layers]
     if "word" in given:
         layout.word = given["word"]

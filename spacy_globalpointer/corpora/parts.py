@@ -2,8 +2,9 @@
 
 import re
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 import numpy
 from numpy.typing import NDArray
@@ -21,9 +22,19 @@ WORDS = {
 }
 # What lies beside corpora and is no annotation.
 OTHER_SUFFIXES = {
-    *(".md", ".rst", ".pdf", ".html", ".xml", ".csv", ".bib", ".log", ".lock"),
+    *(".md", ".rst", ".pdf", ".html", ".bib", ".log", ".lock"),
     *(".py", ".sh", ".yml", ".yaml", ".toml", ".cfg", ".conf", ".ini"),
     *(".zip", ".tar", ".tgz", ".png", ".jpg", ".svg"),
+}
+# What is a corpus only where nothing else is.
+UNUSUAL_SUFFIXES = {".csv", ".xml"}
+# Pieces of names that tell a part where a piece is in several names that are the same
+# but for it, as in NCBItrainset_corpus and NCBItestset_corpus.
+STEMS = {
+    **dict.fromkeys(("training", "train"), "train"),
+    **dict.fromkeys(("development", "develop", "devel", "dev"), "dev"),
+    **dict.fromkeys(("validation", "valid"), "dev"),
+    **dict.fromkeys(("testing", "test"), "test"),
 }
 OTHER_NAMES = re.compile(
     r"(readme|licen[cs]e|citation|changelog|makefile)\b"
@@ -31,6 +42,8 @@ OTHER_NAMES = re.compile(
     r"|(dataset_infos?|dataset_dict|state)\.json$",
     re.I,
 )
+# Annotation beside a text of the same name.
+STANDOFF = {".ann", ".a1", ".a2"}
 # What this package itself writes beside a corpus.
 REPORT = "report.jsonl"
 
@@ -41,80 +54,167 @@ class Parts:
 
     files (Dict[str, List[Path]]): By part, in the order train, dev, test.
     others (List[Path]): What was not taken for a part of the corpus.
+    doubtful (List[Path]): Files whose names hold "train", "dev" or "test", but not so
+        that they tell a part.
     """
 
     files: Dict[str, List[Path]]
     others: List[Path] = field(default_factory=list)
+    doubtful: List[Path] = field(default_factory=list)
 
 
-def find_parts(source: Path) -> Parts:
+def find_parts(source: Path, patterns: Optional[Mapping[str, str]] = None) -> Parts:
     """The files of a corpus.
 
     source (Path): A file, or a folder. In a folder, names that hold a word such as
         "train", "dev" or "test" tell the part; these may be folders too. Where no
         name does, all files are one part.
+    patterns (Optional[Mapping[str, str]]): Instead, a pattern of the names of files,
+        such as `*_Train*.txt`, for each part.
     RAISES (FileNotFoundError): If there are none.
     """
     if not source.is_dir():
         return Parts({"": [source]})
+    if patterns:
+        return _by_patterns(source, patterns)
     entries = _entries(source)
-    named = [(part_of(path), path) for path in entries]
-    others = [path for part, path in named if part is None]
+    for skipped in (OTHER_SUFFIXES | UNUSUAL_SUFFIXES, OTHER_SUFFIXES):
+        parts = _by_names(source, entries, skipped)
+        if parts.files:
+            return parts
+    for skipped in (OTHER_SUFFIXES | UNUSUAL_SUFFIXES, OTHER_SUFFIXES):
+        seen = {source.resolve()}
+        every = [f for path in entries for f in _files(path, seen, skipped)]
+        if every:
+            doubtful = [path for path in every if _stem(path) is not None]
+            return Parts({"": _without_copies(every)}, doubtful=doubtful)
+    raise FileNotFoundError(Errors.E015.format(path=source))
+
+
+def _by_names(source: Path, entries: List[Path], skipped: Set[str]) -> Parts:
+    named = {path: part_of(path, skipped) for path in entries}
+    unknown = [
+        path
+        for path, part in named.items()
+        if part is None and not (path.is_file() and _is_other(path, skipped))
+    ]
+    named.update(_parts_of_alike(unknown))
+    others = [path for path, part in named.items() if part is None]
     files: Dict[str, List[Path]] = {}
     # A link may lead back to a folder that holds it.
     seen = {source.resolve()}
     for part in PARTS:
-        found = [f for p, path in named if p == part for f in _files(path, seen)]
+        found = [
+            f
+            for path in entries
+            if named[path] == part
+            for f in _files(path, seen, skipped)
+        ]
         if found:
             files[part] = _without_copies(found)
-    if not files:
-        every = [f for path in entries for f in _files(path, seen)]
-        files, others = {"": _without_copies(every)}, []
-        if not every:
-            raise FileNotFoundError(Errors.E015.format(path=source))
-    return Parts(files, others)
+    doubtful = [p for p in others if p in unknown and _stem(p) is not None]
+    return Parts(files, [path for path in others if path not in doubtful], doubtful)
 
 
-def part_of(path: Path) -> Optional[str]:
+def _by_patterns(source: Path, patterns: Mapping[str, str]) -> Parts:
+    every = sorted(path for path in source.rglob("*") if path.is_file())
+    files: Dict[str, List[Path]] = {}
+    for part in PARTS:
+        if part not in patterns:
+            continue
+        pattern = patterns[part]
+        found = [
+            path
+            for path in every
+            if fnmatch(path.name, pattern)
+            or fnmatch(path.relative_to(source).as_posix(), pattern)
+        ]
+        if not found:
+            raise FileNotFoundError(Errors.E018.format(path=source, pattern=pattern))
+        files[part] = _without_copies(found)
+    used = {path for found in files.values() for path in found}
+    return Parts(files, [path for path in every if path not in used])
+
+
+def parse_patterns(values: Sequence[str]) -> Dict[str, str]:
+    """Patterns of the names of files, as in "train=*_Train*.txt".
+
+    RAISES (ValueError): If they are none.
+    """
+    found = dict(value.partition("=")[::2] for value in values)
+    if not all(found.values()) or not {*found} <= {*PARTS}:
+        raise ValueError(Errors.E019.format(value=" ".join(values)))
+    return found
+
+
+def part_of(path: Path, skipped: Set[str] = OTHER_SUFFIXES) -> Optional[str]:
     """The part that a name tells, if it tells one."""
-    if not path.is_dir() and _is_other(path):
+    if not path.is_dir() and _is_other(path, skipped):
         return None
     words = re.split(r"[^a-z0-9]+", path.name.lower())
-    found = {WORDS[word] for word in words if word in WORDS}
+    # TrainingSet and wnut17train are words too.
+    words += re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", path.name)
+    found = {WORDS[word.lower()] for word in words if word.lower() in WORDS}
     return found.pop() if len(found) == 1 else None
+
+
+def _stem(path: Path) -> Optional[Tuple[str, str]]:
+    """The part whose stem a name holds, and the rest of the name."""
+    name = path.name.lower()
+    found: Dict[str, str] = {}
+    for stem, part in STEMS.items():
+        if stem in name:
+            found.setdefault(part, name.replace(stem, "*", 1))
+    return found.popitem() if len(found) == 1 else None
+
+
+def _parts_of_alike(paths: List[Path]) -> Dict[Path, str]:
+    """The parts of files whose names are the same but for a stem."""
+    alike: Dict[str, Dict[Path, str]] = {}
+    for path in paths:
+        found = _stem(path)
+        if found is not None:
+            alike.setdefault(found[1], {})[path] = found[0]
+    return {
+        path: part
+        for parts in alike.values()
+        if len({*parts.values()}) > 1
+        for path, part in parts.items()
+    }
 
 
 def _entries(folder: Path) -> List[Path]:
     return sorted(path for path in folder.iterdir() if path.name[0] != ".")
 
 
-def _files(path: Path, seen: Set[Path]) -> Iterator[Path]:
+def _files(path: Path, seen: Set[Path], skipped: Set[str]) -> Iterator[Path]:
     """A file, or all files of a folder, in order."""
     if not path.is_dir():
-        if not _is_other(path):
+        if not _is_other(path, skipped):
             yield path
     elif path.resolve() not in seen:
         seen.add(path.resolve())
         for entry in _entries(path):
-            yield from _files(entry, seen)
+            yield from _files(entry, seen, skipped)
 
 
-def _is_other(path: Path) -> bool:
+def _is_other(path: Path, skipped: Set[str]) -> bool:
     return (
-        path.suffix.lower() in OTHER_SUFFIXES
+        path.suffix.lower() in skipped
         or OTHER_NAMES.match(path.name) is not None
         or path.name.endswith(REPORT)
     )
 
 
 def _without_copies(paths: List[Path]) -> List[Path]:
-    """One of `a.jsonl` and `a.jsonl.gz`, and one of brat's `a.txt` and `a.ann`."""
+    """One of `a.jsonl` and `a.jsonl.gz`, and the text alone of those with
+    standoff annotation, such as brat's `a.txt` and `a.ann`."""
     found = {*paths}
     return [
         path
         for path in paths
         if not (path.suffix == ".gz" and path.with_suffix("") in found)
-        and not (path.suffix == ".ann" and path.with_suffix(".txt") in found)
+        and not (path.suffix in STANDOFF and path.with_suffix(".txt") in found)
     ]
 
 

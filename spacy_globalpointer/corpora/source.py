@@ -95,9 +95,13 @@ class Source:
         if self.tally.encoding is None:
             yield from file
             return
-        text = io.TextIOWrapper(file, self.tally.encoding, newline="\n")
-        for line in text:
-            yield line.encode("utf8", "surrogatepass")
+        decoder = codecs.getincrementaldecoder(self.tally.encoding)()
+        rest = ""
+        while content := file.read(CHUNK):
+            *lines, rest = (rest + decoder.decode(content)).split("\n")
+            for line in lines:
+                yield f"{line}\n".encode("utf8", "surrogatepass")
+        yield (rest + decoder.decode(b"", final=True)).encode("utf8", "surrogatepass")
 
     def text(self) -> str:
         """The whole file, with the ends of lines and the byte order mark as they

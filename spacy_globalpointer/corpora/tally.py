@@ -34,13 +34,14 @@ OUTCOMES: Dict[str, str] = {
     "end taken as inclusive": "kept",
     "crosses another": "kept",
     "same offsets as another": "kept",
-    "token without characters": "dropped",
-    "line that is no annotation": "dropped",
+    "token without characters": "skipped",
+    "line that is no annotation": "skipped",
     "document without annotation": "kept",
+    "document without annotation, taken as negative": "kept",
     "answer about one span of a text": "changed",
     "token of unknown entity status": "changed",
     "file without documents": "kept",
-    "cannot be read": "dropped",
+    "cannot be read": "skipped",
 }
 # These are many and no loss: they are counted, not listed.
 UNLISTED = {
@@ -78,6 +79,8 @@ class Tally:
         self.on_error = on_error
         self.encoding = encoding
         self.counts: Counter[str] = Counter()
+        # Details of the first case of each reason.
+        self.examples: Dict[str, Dict[str, Any]] = {}
         self.report = report
         self.listed = 0
         self._file: Optional[TextIO] = None
@@ -102,6 +105,7 @@ class Tally:
         if not n:
             return
         self.counts[reason] += n
+        self.examples.setdefault(reason, details)
         if self.report is None or reason in UNLISTED:
             return
         entry: Dict[str, Any] = {
@@ -124,7 +128,10 @@ class Tally:
 
     def rows(self) -> Tuple[Tuple[str, str, int], ...]:
         """(outcome, reason, count) of all reasons met, the losses first."""
-        order = {outcome: i for i, outcome in enumerate(("dropped", "changed", "kept"))}
+        order = {
+            outcome: i
+            for i, outcome in enumerate(("dropped", "skipped", "changed", "kept"))
+        }
         found = [(OUTCOMES[reason], reason, n) for reason, n in self.counts.items()]
         return tuple(sorted(found, key=lambda row: (order[row[0]], row[1])))
 

@@ -87,6 +87,7 @@ def _tokens_key(row: Dict[str, Any]) -> str:
 
 def _tag_keys(rows: List[Dict[str, Any]]) -> List[str]:
     """The keys of lists that may be the tags of entities."""
+    rows = [row for row in rows if is_strings(row.get(_tokens_key(row)))]
     keys = dict.fromkeys(key for row in rows for key in row)
     found = [key for key in keys if key not in TOKENS and _holds_tags(key, rows)]
     of_entities = [key for key in found if ENTITIES & _words(key)]

@@ -135,6 +135,52 @@ EXPECTED: Dict[str, Expected] = {
         says=r"there are spans under \['a', 'b'\]; name one with --spans-key",
         fails=True,
     ),
+    "loss_of_all_spans_wrong_language": Expected(
+        {"train": [[], []]},
+        {"inside a token": 4},
+        says="4 spans begin or end inside a token .* --lang zh",
+        fails=True,
+    ),
+    "refused_brat_mention_over_two_lines": Expected(
+        {
+            "train": [
+                [("LAW OF NORBY\nOn the union of towns", "MISC"), ("Bob", "PER")],
+            ]
+        }
+    ),
+    "refused_brat_text_without_ann": Expected(
+        {"train": [[("Ann", "PER")], None]}, {"document without annotation": 1}
+    ),
+    "refused_folder_of_csv": Expected(
+        {"train": [[("Ann", "PER")]], "dev": [[("Bob", "PER")]]}
+    ),
+    "refused_unlabelled_test": Expected(
+        {
+            "train": [[("李明", "name"), ("北京", "address")]],
+            "dev": [[("北京", "address")]],
+            "test": [[("北京", "address")]],
+        },
+        says="test has no annotation and is left out: test.json",
+    ),
+    "silent_parts_merged_by_name": Expected(
+        {split: [[("flu", "Disease")]] for split in ("train", "dev", "test")}
+    ),
+    "silent_same_corpus_in_two_formats": Expected(
+        says="in several formats: brat 1, columns 1; 1 of them .* --format", fails=True
+    ),
+    # 'NF-kB' ends inside a token of the English tokenizer, so a third is lost.
+    "unsupported_bionlp_a1_a2": Expected(
+        {"train": [[("IL-2", "Protein"), ("activates", "Positive_regulation")]]},
+        {"of a kind that is no span": 1, "inside a token": 1},
+        says="--align expand",
+        fails=True,
+    ),
+    "unsupported_kaggle_csv": Expected(
+        {"input": [[("London", "geo")], [("Ann", "per")]]}
+    ),
+    "unsupported_webanno_tsv": Expected(
+        {"train": [[("Ann Lee", "PERSON"), ("Norby", "LOCATION")]]}
+    ),
 }
 
 

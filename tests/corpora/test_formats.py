@@ -13,6 +13,8 @@ from corpora_samples import (
     CLUENER,
     CMEEE,
     CONLL2003,
+    CONLLU,
+    CSV,
     DATATURKS,
     DOCCANO_LISTS,
     DOCCANO_OBJECTS,
@@ -24,6 +26,7 @@ from corpora_samples import (
     JSONL,
     LABEL_STUDIO,
     LABEL_STUDIO_MIN,
+    LABELS,
     LITBANK,
     NER_ANNOTATOR,
     ONEIE,
@@ -36,6 +39,7 @@ from corpora_samples import (
     TRAIN_DATA,
     TRAIN_DATA_LINES,
     W2NER,
+    WEBANNO,
     lines,
     result,
 )
@@ -81,6 +85,21 @@ SAMPLES = {
     ]),
     "iob1": ("a.iob", IOB1, "columns", "en", [
         ("Ann Lee Bo at York", [(0, 2, "PER"), (2, 3, "PER"), (4, 5, "LOC")]),
+    ]),
+    "conllu": ("a.conllu", CONLLU, "conllu", "en", [
+        ("Ann left York .", [(0, 1, "PER"), (2, 3, "LOC")]),
+        ("Bo", [(0, 1, "PER")]),
+    ]),
+    "csv": ("a.csv", CSV, "csv", "en", [
+        ("Ann left 10,000", [(0, 1, "per")]),
+        ("York rose", [(0, 1, "geo")]),
+    ]),
+    "labels": ("a.io", LABELS, "columns", "en", [
+        ("Ann Lee left York", [(0, 2, "PER"), (3, 4, "LOC")]),
+        ("Bo rose", [(0, 1, "PER")]),
+    ]),
+    "webanno": ("a.tsv", WEBANNO, "webanno", "en", [
+        ("Ann Lee left York .", [(0, 2, "PER"), (1, 2, "NAME"), (3, 4, "LOC")]),
     ]),
     "prodigy": ("a.jsonl", PRODIGY, "prodigy", "en", [
         ("Apple   Inc. rose", [(0, 3, "ORG")]),
