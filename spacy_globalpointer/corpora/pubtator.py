@@ -105,7 +105,8 @@ def read_pubtator(path: Path, tally: Tally) -> Iterator[Record]:
             if passage:
                 document.passages.append(passage.group(3))
             else:
-                _read_annotation(line, document)
+                with source.record():
+                    _read_annotation(line, document)
         if document is not None:
             yield document.finished(tally)
 
