@@ -93,6 +93,15 @@ class Errors:
         "folder where this command runs, or one around it. Name a folder for the "
         "report alone, such as {path}/report."
     )
+    E045 = (
+        "The learning rate cannot fall with the end of the training, which is not "
+        "known with max_epochs = {epochs} and max_steps = {max_steps}. Set one of them "
+        "above 0, or use a schedule that does not depend on it, such as constant.v1."
+    )
+    E046 = (
+        "The training corpus has no documents, so the steps of the training cannot be "
+        "counted. Check the path of [corpora.train], and its limit and max_length."
+    )
     E040 = "No doc.spans[{key!r}] in the document; it has the keys {keys}."
     E041 = "No label {label!r}; the component has the labels {labels}."
     E042 = (
