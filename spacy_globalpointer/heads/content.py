@@ -31,7 +31,7 @@ from ..lattice import Layout
 # Starts in a block, and candidates in a chunk: on a CPU few enough for the cache, on a
 # GPU enough to keep it busy.
 BLOCK = {"cpu": 512, "cuda": 2**16}
-CHUNK = {"cpu": 1536, "cuda": 2**18}
+CHUNK = {"cpu": 3072, "cuda": 2**18}
 # Most numbers of a batch that the backward pass finds as the forward pass left them;
 # what is more is computed again.
 KEPT = 2**24
