@@ -6,9 +6,9 @@ spans.
 
 The recursion takes one step a position, for all documents, all lengths and both
 directions at a time: 2.7 ms for loss and gradient of 16 sentences of GENIA with W = 20,
-on one core. A scan over products of W x W matrices needs fewer steps, but W^3 operations
-for each token instead of W: its first level alone takes 11 ms. Products of exponentials
-would be fast there, but leave the range of float64 where scores are far apart.
+on one core. A scan over products of W x W matrices needs fewer steps, but W^3
+operations for each token instead of W: its first level alone takes 11 ms. Products of
+exponentials would be fast, but leave the range of float64 where scores are far apart.
 """
 
 from dataclasses import dataclass
