@@ -65,6 +65,9 @@ class Builder:
 
     def _build(self, record: Record) -> Doc:
         without_byte_order_mark(record)
+        for _, _, label in record.relations or ():
+            # What cannot be written is an error here, where the line is known.
+            label.encode("utf8")
         doc, places = self._make(record)
         self.tally.add("of a kind that is no span", record, n=record.others)
         if record.sent_starts is not None and len(doc):

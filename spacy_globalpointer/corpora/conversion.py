@@ -101,7 +101,9 @@ class Conversion:
             raise FileNotFoundError(
                 Errors.E010.format(name="train", path=source, more=more)
             )
-        selection = select_files(self.parts, options.format, options.encoding)
+        selection = select_files(
+            self.parts, options.format, options.encoding, options.columns
+        )
         self.formats, self.left_out = selection.formats, selection.left_out
         found = [FORMATS[kind].lang for kind in self.formats.values() if kind]
         langs = {lang for lang in found if lang}

@@ -104,7 +104,9 @@ def find_layout(
     if wanted:
         for key, i in wanted.items():
             label = NO_LABEL if key == "ner" else key
-            layout.layers[i] = TagColumn.of(cells[i], label) or TagColumn()
+            kind = TagColumn.of(cells[i], label)
+            has_signs = any(map(TAG.fullmatch, {*cells[i]} - {"O"}))
+            layout.layers[i] = kind or TagColumn("prefix" if has_signs else "label")
         layout.reasons.append("tags as given by --columns")
     else:
         layout.layers = _find_layers(layout, whole, given)

@@ -80,7 +80,8 @@ def _shown(record: Record) -> str:
     if record.mentions is None:
         return f"{text!r:.{LENGTH}}, without annotation"
     spans = [
-        f"{joined.join(units[m.start : m.end + record.inclusive])!r:.40} {m.label}"
+        f"{joined.join(units[m.start : m.end + record.inclusive])!r:.40} "
+        + m.label.encode("utf8", "backslashreplace").decode("utf8")
         for m in record.mentions[:N_SPANS]
     ]
     return f"{text!r:.{LENGTH}}; {', '.join(spans) or 'no spans'}"

@@ -17,7 +17,9 @@ class CorpusError(ValueError):
 
     @classmethod
     def at(cls, path: Path, line: int, reason: object) -> "CorpusError":
-        return cls(Errors.E009.format(path=path, line=line, reason=reason))
+        message = Errors.E009.format(path=path, line=line, reason=reason)
+        # Half of a surrogate pair cannot be printed.
+        return cls(message.encode("utf8", "backslashreplace").decode("utf8"))
 
 
 class LineError(ValueError):

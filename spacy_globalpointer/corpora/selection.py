@@ -1,10 +1,11 @@
 """Which files of a corpus are read, and in which format."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import combinations
 from pathlib import Path
-from typing import Dict, List, Optional, Set
+from typing import Dict, List, Mapping, Optional, Set
 
 from ..errors import Errors
 from .columns import is_columns
@@ -29,13 +30,18 @@ class Selection:
 
 
 def select_files(
-    parts: Parts, format: Optional[str] = None, encoding: Optional[str] = None
+    parts: Parts,
+    format: Optional[str] = None,
+    encoding: Optional[str] = None,
+    columns: Optional[Mapping[str, str]] = None,
 ) -> Selection:
     """Find the format of each file of a corpus, and leave out what is not to be read.
 
     parts (Parts): The files; those that are left out are taken off.
     format (Optional[str]): The only format that is read; None: it is found for each.
     encoding (Optional[str]): That of the files; None: UTF-8.
+    columns (Optional[Mapping[str, str]]): Columns that are given: what has them is of a
+        format of columns, even if no tags are found in it.
     RAISES (CorpusError): If a file is of no known format.
     RAISES (ValueError): If there are the same documents in several formats.
     """
@@ -45,7 +51,7 @@ def select_files(
         return selection
     for part, paths in [*parts.files.items()]:
         try:
-            found = {path: find_format(path, encoding) for path in paths}
+            found = {path: _find_format(path, encoding, columns) for path in paths}
         except CorpusError:
             if part in ("", "train") or "train" not in parts.files:
                 raise
@@ -61,6 +67,23 @@ def select_files(
         _check_copies(part, found, encoding)
         selection.formats.update(found)
     return selection
+
+
+def _find_format(
+    path: Path, encoding: Optional[str], columns: Optional[Mapping[str, str]]
+) -> Optional[str]:
+    try:
+        return find_format(path, encoding)
+    except CorpusError:
+        if columns is None:
+            raise
+        tally = Tally(encoding=encoding)
+        for name, format in FORMATS.items():
+            if format.describe is not None and "columns" in format.options:
+                with suppress(ValueError):
+                    if format.describe(path, tally, columns=columns):
+                        return name
+        raise
 
 
 def _select_by_format(

@@ -98,6 +98,16 @@ def test_columns_by_number_and_name(tmp_path):
         parse_columns("word")
 
 
+def test_given_columns_are_read_without_tags_that_are_known(tmp_path):
+    path = write(tmp_path / "a.txt", "Ann\tPER\tx\nleft\tnone\ty\n")
+    with pytest.raises(CorpusError, match="--columns word=1,ner=2 names columns"):
+        Conversion(path, tmp_path / "a.spacy", Options())
+    options = Options(columns=parse_columns("word=3,ner=2"))
+    conversion = Conversion(path, tmp_path / "a.spacy", options)
+    assert conversion.formats == {path: "columns"}
+    assert "'x' PER" in conversion.describe()[-1]
+
+
 def test_a_table_beside_another_is_an_error_that_names_the_columns(tmp_path):
     content = table(
         "Ann B-PER Ann B-X, left O left O", "Bo B-PER Bo O, rose O rose B-Y"

@@ -201,6 +201,8 @@ SURROGATES = {
     "a.jsonl": '{"tokens": ["Bo", "x\\ud83d"], "spans": []}',
     "b.jsonl": '{"text": "Bo x\\ud83d", "label": [[0, 2, "A"]]}',
     "c.jsonl": '{"tokens": ["Bo"], "spans": [[0, 1, "A\\ud83d"]]}',
+    "e.jsonl": '{"tokens": ["Bo"], "spans": [[0, 1, "A"]], '
+    '"relations": [[0, 0, "x\\ud83d"]]}',
     "d.json": '[{"tokens": ["x\\ud83d"], "entities": []}]',
 }
 
