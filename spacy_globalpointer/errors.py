@@ -16,6 +16,11 @@ class Errors:
         "Component '{name}' found no entities in doc.ents of {n_docs} documents. "
         '{found} Set `gold = "spans"` and `spans_key` to learn from doc.spans.'
     )
+    E055 = (
+        "Component '{name}' listens to an encoder that other components share, so it "
+        "cannot be rehearsed: the encoder would change under it. Give it an encoder of "
+        "its own first: nlp.replace_listeners('tok2vec', '{name}', ['model.tok2vec'])."
+    )
     E054 = "Component '{name}' can use none of the gold spans. {report}"
     E004 = "`{setting}` must be {allowed}, but it is {value!r}."
     E005 = (
@@ -134,6 +139,10 @@ class Warnings:
         " [{place}] has max_length = {max_length}: spaCy cuts longer documents into "
         "sentences, which have no doc.spans. Set it to 0, and cut the corpus with "
         "`convert --max-tokens` instead."
+    )
+    W025 = (
+        "Component '{name}' has nothing to rehearse: call nlp.resume_training() first, "
+        "which keeps a copy of the model as it is."
     )
     W020 = (
         "Component '{name}' cannot use some of the candidates under "

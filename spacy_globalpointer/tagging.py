@@ -130,6 +130,19 @@ class TagScores:
     def parts(self) -> Tuple[Tensor, Tensor, Tensor]:
         return self.emissions, self.transitions, self.borders
 
+    def of(self, tags: Tensor) -> "TagScores":
+        """The scores of some tags alone.
+
+        tags (Tensor): Their numbers. *Shape:* (n,)
+        RETURNS (TagScores): Of n tags.
+        """
+        return TagScores(
+            self.emissions[:, tags],
+            self.transitions[tags][:, tags],
+            self.borders[:, tags],
+            self.lengths,
+        )
+
     def zeros(self) -> "TagScores":
         """RETURNS (TagScores): A gradient of 0."""
         emissions, transitions, borders = map(zeros_like, self.parts)

@@ -278,3 +278,44 @@ def span_probabilities(scores: TagScores, tags: Ints, scheme: TagScheme) -> Floa
     probabilities = messages.marginals[first, path[first]].log()
     probabilities += until[behind - 1] - until[first] + log_p[1, behind]
     return probabilities.exp_().clamp_(max=1.0).cpu().numpy()
+
+
+def divergence(
+    scores: TagScores, target: TagScores, crf: bool
+) -> Tuple[Tensor, TagScores]:
+    """How far tag sequences are from those that other scores expect: the sum over
+    documents of the Kullback-Leibler divergence KL(target || scores), of the
+    distributions over whole sequences, or without a CRF over the tags of each token.
+
+    scores (TagScores): The scores of a batch.
+    target (TagScores): Other scores of the same tags.
+    crf (bool): Whether the scores are those of a CRF.
+    RETURNS (Tuple[Tensor, TagScores]): The divergence, and its gradient with regard
+        to `scores`.
+    """
+    if not crf:
+        log_p = scores.emissions.double().log_softmax(1)
+        log_q = target.emissions.double().log_softmax(1)
+        loss = F.kl_div(log_p, log_q, reduction="sum", log_target=True)
+        d_scores = scores.zeros()
+        difference = log_p.exp_() - log_q.exp_()
+        d_scores.emissions += difference.to(d_scores.emissions.dtype)
+        return loss, d_scores
+    steps = _Steps(scores.lengths)
+    device = scores.emissions.device
+    seconds = torch.from_numpy(steps.seconds).to(device)
+    expected, log_z = [], []
+    for part in (scores, target):
+        messages = _pass_messages(part, steps)
+        tags = messages.marginals
+        pairs = messages.pairs(seconds, tags.new_ones(len(seconds)))
+        borders = torch.stack([tags[edge].sum(0) for edge in steps.edges])
+        expected.append((tags, pairs, borders))
+        log_z.append(messages.log_z.sum())
+    loss = log_z[0] - log_z[1]
+    for own, other, counts in zip(scores.parts, target.parts, expected[1]):
+        # What is not legal is -inf in both.
+        gap = (other.double() - own.double()).masked_fill_(other == -torch.inf, 0.0)
+        loss += (counts * gap).sum()
+    tags, pairs, borders = (own - other for own, other in zip(*expected))
+    return loss, TagScores(tags, pairs, borders, scores.lengths)

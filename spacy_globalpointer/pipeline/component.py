@@ -29,7 +29,7 @@ from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
-from thinc.api import Model, Optimizer
+from thinc.api import Model, Optimizer, set_dropout_rate
 from torch import Tensor
 
 from ..errors import Errors, Warnings
@@ -61,6 +61,10 @@ from .settings import STATE, Setting, Settings, check_config, defaults, merge_sa
 # time. What is below the clip leaves Adam's second moments at the size of the first,
 # large steps, and learning slows down.
 GRADIENT_SCALE = 10.0
+
+# Rehearsal outweighs updates where the two disagree: documents without the gold of
+# before teach that there is none.
+REHEARSAL_SCALE = 100.0
 
 GradientT = TypeVar("GradientT", Tensor, TagScores)
 
@@ -102,6 +106,8 @@ class Recognizer(TrainablePipe):
         check_config(settings, name)
         self._configured = {x: copy.deepcopy(self.cfg[x]) for x in self.declared}
         self.dropped_gold = DroppedGold()
+        # The model as it is when `nlp.resume_training` is called, which sets it.
+        self._rehearsal_model: Optional[Model] = None
 
     def __setstate__(self, state: Any) -> None:
         # A copy, or what comes out of a pickle.
@@ -113,6 +119,11 @@ class Recognizer(TrainablePipe):
             raise AttributeError(Errors.E053.format(setting=name, name=self.name))
         if name == "cfg":
             value = Settings((*self.declared, *STATE), value)
+        if name == "_rehearsal_model":
+            # Labels that it has not learned have nothing to keep.
+            untrained = self.cfg["untrained_labels"]
+            known = [i for i, x in enumerate(self.labels) if x not in untrained]
+            super().__setattr__("_rehearsed_rows", known)
         super().__setattr__(name, value)
 
     def _check_loaded(self, cfg: Dict[str, Any]) -> None:
@@ -224,6 +235,58 @@ class Recognizer(TrainablePipe):
         # Not before: the number has to be waited for, and until here a GPU goes on.
         losses[self.name] = float(losses[self.name])
         return losses
+
+    def rehearse(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optional[Optimizer] = None,
+        losses: Optional[Dict[str, float]] = None,
+    ) -> Dict[str, float]:
+        """Stay close to the model as it was when `nlp.resume_training` was called,
+        while updates teach something new: the distribution that it predicts, of all
+        candidates or tags of the labels that it had learned, is the target.
+
+        examples (Iterable[Example]): The batch. Annotation is not read.
+        drop (float): The dropout rate.
+        sgd (Optional[Optimizer]): The optimizer.
+        losses (Optional[Dict[str, float]]): The losses so far, by component.
+        RETURNS (Dict[str, float]): The updated losses.
+        """
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        examples = list(examples)
+        validate_examples(examples, f"{type(self).__name__}.rehearse")
+        self._prepare_training()
+        if self._rehearsal_model is None:
+            warnings.warn(Warnings.W025.format(name=self.name), stacklevel=2)
+            return losses
+        if any(node.name.endswith("listener") for node in self.model.walk()):
+            raise ValueError(Errors.E055.format(name=self.name))
+        docs = [example.predicted for example in examples]
+        if not any(map(len, docs)):
+            return losses
+        set_dropout_rate(self.model, drop)
+        scores, backprop = self.model.begin_update(docs)
+        set_dropout_rate(self.model, 0.0)
+        loss, d_scores, n_terms = self._divergence(docs, scores)
+        loss, d_scores = self._scaled(loss, d_scores, n_terms)
+        backprop(d_scores * REHEARSAL_SCALE)
+        if sgd is not None:
+            self.finish_update(_keep_gradients(self.model, sgd))
+        losses[self.name] += float(loss)
+        return losses
+
+    def _divergence(self, docs: List[Doc], scores: Any) -> Tuple[Tensor, Any, int]:
+        """How far scores are from those of the rehearsal model.
+
+        docs (List[Doc]): The documents.
+        scores (Any): Their scores.
+        RETURNS (Tuple[Tensor, Any, int]): The summed divergence, its gradient, and
+            what the sum is over.
+        """
+        raise NotImplementedError
 
     def _note_trained(self, examples: List[Example]) -> None:
         if self.cfg["untrained_labels"]:
@@ -546,6 +609,19 @@ def _checked(
         if not isinstance(example, Example):
             validate_examples([example], method)
         yield example
+
+
+def _keep_gradients(model: Model, sgd: Any) -> Any:
+    """An optimizer for weights of a model. `Language.rehearse` gives a function that
+    keeps gradients to use them later, but torch layers clear theirs at once."""
+    if isinstance(sgd, Optimizer):
+        return sgd
+    shims = {shim.id for node in model.walk() for shim in node.shims}
+
+    def keep(key: Any, weights: Any, gradient: Any) -> Any:
+        return sgd(key, weights, gradient.copy() if key[0] in shims else gradient)
+
+    return keep
 
 
 def _cause_of_missing(nlp: Optional[Language]) -> str:

@@ -1,9 +1,10 @@
 """Sequence labelling, the component behind the factory `sequence_ner`."""
 
 from math import inf
-from typing import Any, Callable, Dict, Iterable, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 import numpy
+import torch
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
@@ -14,7 +15,7 @@ from torch import Tensor
 from ..decoding import Spans
 from ..errors import Errors
 from ..heads import SequenceTagger
-from ..heads.crf import crf_loss, softmax_loss, span_probabilities, viterbi
+from ..heads.crf import crf_loss, divergence, softmax_loss, span_probabilities, viterbi
 from ..models.sequence_scorer import set_tags
 from ..models.span_scorer import scorer_of
 from ..tagging import TagScores
@@ -184,3 +185,27 @@ class SequenceRecognizer(Recognizer):
             loss, d_scores = softmax_loss(scores, gold)
         n_docs = max(gold.n_annotated(scores.lengths), 1)
         return self._scaled(loss * n_docs, d_scores * n_docs, n_docs)
+
+    @one_thread()
+    def _divergence(
+        self, docs: List[Doc], scores: TagScores
+    ) -> Tuple[Tensor, TagScores, int]:
+        assert self._rehearsal_model is not None
+        target = self._rehearsal_model.predict(docs)
+        n_parts = len(self._head.scheme.parts)
+        tags = [
+            1 + row * n_parts + i
+            for row in self._rehearsed_rows
+            for i in range(n_parts)
+        ]
+        kept = torch.tensor([0, *tags], device=scores.emissions.device)
+        loss, d_kept = divergence(scores.of(kept), target.of(kept), self._head.crf)
+        d_scores = scores.zeros()
+        d_scores.emissions.index_add_(
+            1, kept, d_kept.emissions.to(d_scores.emissions.dtype)
+        )
+        d_scores.borders.index_add_(1, kept, d_kept.borders.to(d_scores.borders.dtype))
+        d_scores.transitions[kept.unsqueeze(1), kept] = d_kept.transitions.to(
+            d_scores.transitions.dtype
+        )
+        return loss, d_scores, len(docs)

@@ -27,6 +27,7 @@ from ..errors import Errors, Warnings
 from ..lattice import Lattice, Layout
 from ..models.span_scorer import predict_lattice, scorer_of
 from ..objectives import Objective
+from ..rehearsal import span_divergence
 from ..threads import one_thread
 from ..types import SpanModelT
 from .annotations import write_ents, write_spans
@@ -383,6 +384,17 @@ class SpanRecognizer(Recognizer):
         )
         self._report()
         return self._scaled(*self.objective.sums(scores, gold))
+
+    @one_thread()
+    def _divergence(
+        self, docs: List[Doc], scores: Lattice
+    ) -> Tuple[Tensor, Tensor, int]:
+        target = predict_lattice(self._rehearsal_model, docs, self.cfg["max_length"])
+        rows = self._rehearsed_rows
+        loss, d_scores = span_divergence(
+            scores.scores, target.scores, rows, self.objective.exclusive
+        )
+        return loss, d_scores, max(len(docs) * len(rows), 1)
 
     @property
     def _gold_reader(self) -> GoldReader:
