@@ -1,21 +1,14 @@
 """`nlp.rehearse`: what was learned before is kept while something new is learned."""
 
-import gzip
-import json
-import os
 import random
-from pathlib import Path
 
 import pytest
 import spacy
 import torch
 from pipelines import LANG, LISTENER, NESTED, TEXTS, example, tok2vec
-from spacy.tokens import Doc, Span
-from spacy.training import Example
-from spacy.util import fix_random_seed, minibatch
+from spacy.util import fix_random_seed
 from thinc.api import Adam
 
-DATA = os.environ.get("GLOBALPOINTER_DATA")
 MODELS = {
     "global_pointer": {"@architectures": "spacy_globalpointer.GlobalPointer.v1"},
     "span_classifier": {"@architectures": "spacy_globalpointer.SpanClassifier.v1"},
@@ -163,52 +156,3 @@ def test_a_shared_encoder_is_an_error_and_its_copy_is_rehearsed(name):
     nlp.resume_training()
     nlp.update(corpus, sgd=Adam(0.01))
     assert nlp.rehearse(corpus)[name] > 0
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not DATA, reason="GLOBALPOINTER_DATA names no folder of corpora")
-@pytest.mark.parametrize("name", MODELS)
-@pytest.mark.filterwarnings("ignore:Component")
-def test_two_halves_of_conll04(name):
-    """Peop and Loc are learned on one half, Org on the other, which has no gold of
-    the two. They lose at most 2 points of F1."""
-    old, new = {"Peop", "Loc"}, {"Org"}
-    nlp = spacy.blank("en")
-    nlp.add_pipe(name)
-
-    def read(part, labels):
-        path = Path(DATA) / "conll04" / f"{part}.jsonl.gz"
-        corpus = []
-        for row in map(json.loads, gzip.decompress(path.read_bytes()).splitlines()):
-            doc = Doc(nlp.vocab, words=row["tokens"])
-            doc.spans["sc"] = [
-                Span(doc, *span) for span in row["spans"] if span[2] in labels
-            ]
-            corpus.append(Example(Doc(nlp.vocab, words=row["tokens"]), doc))
-        return corpus
-
-    def f1(labels):
-        scores = nlp.evaluate(read("test", labels))["spans_sc_per_type"]
-        return {label: 100 * scores[label]["f"] for label in labels}
-
-    def run(corpus, optimizer, epochs, rehearse):
-        rng = random.Random(0)
-        for _ in range(epochs):
-            rng.shuffle(corpus)
-            for batch in minibatch(corpus, 16):
-                nlp.update(batch, sgd=optimizer, drop=0.1)
-                if rehearse:
-                    nlp.rehearse(batch, sgd=optimizer)
-
-    half = len(read("train", old)) // 2
-    first, second = read("train", old)[:half], read("train", new)[half:]
-    fix_random_seed(0)
-    optimizer = nlp.initialize(lambda: first)
-    run(first, optimizer, 7, rehearse=False)
-    before = f1(old)
-    nlp.get_pipe(name).add_label("Org")
-    optimizer = nlp.resume_training()
-    run(second, optimizer, 5, rehearse=True)
-    after = f1(old)
-    assert all(after[label] >= before[label] - 2 for label in old), (before, after)
-    assert f1(new)["Org"] > 30
