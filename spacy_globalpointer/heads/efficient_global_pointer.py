@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ..lattice import Lattice, Layout, band_sum
 from .content import Content
-from .global_pointer import copy_rows
+from .global_pointer import FIRST_SCORE, copy_rows
 from .precision import promote, without_autocast
 from .rotary_band import rotary_band
 
@@ -56,6 +56,8 @@ class EfficientGlobalPointer(nn.Module):
         n_features = width if features == "hidden" else 2 * head_width
         # Rows of one label stand together: (n_labels, head or tail).
         self.labeller = nn.Linear(n_features, n_labels * 2)
+        with torch.no_grad():
+            self.labeller.bias += FIRST_SCORE / 2
         self.content: Optional[Content] = None
         if content_width:
             self.content = Content(

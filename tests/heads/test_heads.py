@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from util import head_scores
 
 from spacy_globalpointer.heads import EfficientGlobalPointer, GlobalPointer
+from spacy_globalpointer.heads.global_pointer import FIRST_SCORE
 from spacy_globalpointer.lattice import GoldSpans, Layout
 from spacy_globalpointer.objectives import ClassImbalanceLoss
 
@@ -183,3 +184,41 @@ def test_a_head_scores_the_same_in_training_and_evaluation(head_class, settings)
     hidden, layout = hidden_states(6).float(), Layout([6])
     scores = head.train()(hidden, layout).scores
     assert torch.equal(head.eval()(hidden, layout).scores, scores)
+
+
+@every_head
+@pytest.mark.parametrize("head_width", [4, 64])
+@pytest.mark.parametrize("more", [False, True])
+def test_scores_start_low(head_class, settings, head_width, more):
+    """Whatever the tokens and the distance, also those of labels that are added."""
+    torch.manual_seed(0)
+    width = 96
+    head = head_class(width, 4, head_width=head_width, **settings)
+    if more:
+        head = head_class(width, 1, head_width=head_width, **settings).resized(4)
+    hidden, layout = torch.randn(120, width), Layout([120], 30)
+    scores = head(hidden, layout).scores[more:, layout.valid]
+    assert scores.median().item() == pytest.approx(FIRST_SCORE, abs=1)
+    assert (scores > 0).float().mean() < 0.02
+
+
+@pytest.mark.parametrize("rope, head_width", [(True, 16), (True, 64), (False, 2)])
+def test_the_first_score_does_not_depend_on_the_distance(rope, head_width):
+    torch.manual_seed(0)
+    head = GlobalPointer(8, 2, head_width=head_width, rope=rope)
+    with torch.no_grad():
+        head.projection.weight.zero_()
+    layout = Layout([200], 200)
+    scores = head(torch.zeros(200, 8), layout).scores[:, layout.valid]
+    # What is left is the product of the random biases.
+    expected = torch.full_like(scores, FIRST_SCORE)
+    torch.testing.assert_close(scores, expected, rtol=0, atol=1.0)
+
+
+def test_a_single_pair_that_turns_has_no_first_score():
+    """Its sign would change every three tokens."""
+    torch.manual_seed(0)
+    head = GlobalPointer(8, 2, head_width=2)
+    layout = Layout([20], 20)
+    scores = head(torch.zeros(20, 8), layout).scores[:, layout.valid]
+    assert scores.abs().max() < 0.5
