@@ -57,7 +57,7 @@ class EfficientGlobalPointer(nn.Module):
         # Rows of one label stand together: (n_labels, head or tail).
         self.labeller = nn.Linear(n_features, n_labels * 2)
         with torch.no_grad():
-            self.labeller.bias += FIRST_SCORE / 2
+            self.labeller.bias.add_(FIRST_SCORE / 2)
         self.content: Optional[Content] = None
         if content_width:
             self.content = Content(
