@@ -25,6 +25,8 @@ from .tally import Tally
 FORMAT_LINE = re.compile(r"#FORMAT=WebAnno TSV 3")
 N_BEFORE = 3
 TOKEN = re.compile(r"\d+-\d+")
+# Of a token or of a part of one.
+NUMBER = re.compile(r"\d+-\d+(?:\.\d+)?")
 # A value, and the number of the span over several tokens or of one of several spans.
 VALUE = re.compile(r"(.*?)(?:\[(\d+)\])?", re.DOTALL)
 SEPARATOR = re.compile(r"(?<!\\)\|")
@@ -61,11 +63,14 @@ def read_webanno(
         texts: List[str] = []
         first = 1
         for line in source.lines():
-            if TOKEN.match(line):
+            if line.strip() and line[0] != "#":
                 with source.record():
                     cells = line.split("\t")
-                    if len(cells) < max(n, N_BEFORE):
-                        raise LineError(f"{n} columns are needed, not {len(cells)}")
+                    if len(cells) < max(n, N_BEFORE) or not NUMBER.fullmatch(cells[0]):
+                        raise LineError(
+                            f"a token must be '1-1<tab>0-3<tab>Ann' and {n - N_BEFORE} "
+                            f"columns of features, not {line!r:.80}"
+                        )
                     first = first if rows else source.line
                     rows.append(cells)
                 continue

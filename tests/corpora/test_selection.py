@@ -9,7 +9,7 @@ from spacy.cli._util import app
 from typer.testing import CliRunner
 
 from spacy_globalpointer import cli  # noqa: F401
-from spacy_globalpointer.corpora import Conversion, CorpusError, Options
+from spacy_globalpointer.corpora import FORMATS, Conversion, CorpusError, Options
 from spacy_globalpointer.corpora.parts import find_parts, parse_patterns
 
 LINE = json.dumps({"tokens": ["Ann"], "spans": [[0, 1, "PER"]]}) + "\n"
@@ -195,6 +195,14 @@ def test_a_loss_of_many_spans_is_an_error_with_a_remedy(tmp_path):
     row = {"text": "xAnn", "label": [[1, 4, "PER"]]}
     write(path, json.dumps(row) + "\n")
     assert "--align expand" in convert(path, tmp_path / "a.spacy", code=1)
+
+
+def test_a_damaged_line_of_webanno_is_an_error(tmp_path):
+    content = FORMATS["webanno"].example["train.tsv"]
+    for damaged in ("1-2x", "x", "1-2\0"):
+        path = write(tmp_path / "a.tsv", content.replace("\n1-2", f"\n{damaged}"))
+        with pytest.raises(CorpusError, match="line 7: a token must be"):
+            Conversion(path, tmp_path / "a.spacy", Options()).run()
 
 
 SURROGATES = {
