@@ -222,7 +222,8 @@ SHARED = {
         float,
         "0 or more",
         partial(_number, lowest=0, highest=math.inf),
-        "factor on the loss",
+        "factor on the loss: its share in what several components "
+        "teach a shared encoder",
     ),
 }
 SPAN_SETTINGS = {

@@ -4,6 +4,7 @@ of any spelling."""
 import copy
 import pickle
 import re
+import warnings
 
 import numpy
 import pytest
@@ -131,7 +132,10 @@ def behavior(nlp):
 @pytest.fixture(scope="module")
 def learned():
     """A pipeline of each factory, and what it does."""
-    pipelines = {name: learn(pipeline(name)) for name in MODELS}
+    with warnings.catch_warnings():
+        # The corpus is nested.
+        warnings.simplefilter("ignore")
+        pipelines = {name: learn(pipeline(name)) for name in MODELS}
     return {name: (nlp, behavior(nlp)) for name, nlp in pipelines.items()}
 
 
