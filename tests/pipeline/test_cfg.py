@@ -54,7 +54,7 @@ CHANGED = {
     "set_ents": False,
     "overwrite_ents": True,
     "loss_weight": 0.25,
-    "threshold": 0.7,
+    "threshold": 1.0,
     "label_thresholds": {"ORG": 0.0, "GPE": 1.0},
     "label_temperatures": {"ORG": 3.0},
     "max_length": 2,

@@ -268,7 +268,9 @@ def test_null_is_no_limit_after_initialisation(tmp_path, where):
 def test_max_length_is_finite_without_gold_spans():
     nlp = pipeline()
     nlp.get_pipe(NAME).add_label("ORG")
-    initialize(nlp, [Example(nlp.make_doc(TEXT), nlp.make_doc(TEXT))])
+    reference = nlp.make_doc(TEXT)
+    reference.spans[KEY] = []
+    initialize(nlp, [Example(nlp.make_doc(TEXT), reference)])
     assert nlp.get_pipe(NAME).cfg["max_length"] >= 1
     assert nlp(TEXT).spans.keys() == {KEY}
 
