@@ -13,9 +13,9 @@ Scores have the shape (n_labels, n_tokens, width) and are -inf at every x. There
 is no padding, so nothing depends on how documents are batched.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Optional, Sequence, Tuple, cast
+from typing import Any, List, Optional, Sequence, Tuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -105,6 +105,8 @@ class GoldSpans:
         annotated.
         *Shape:* (n_tokens,), bool
     n_docs (int): Documents with at least one annotated token.
+    unknown_labels (List[int]): Labels without annotation: any candidate may have one
+        of them or not.
     """
 
     labels: Tensor
@@ -112,6 +114,7 @@ class GoldSpans:
     widths: Tensor
     unknown: Optional[Tensor]
     n_docs: int
+    unknown_labels: List[int] = field(default_factory=list)
 
     @property
     def index(self) -> Tuple[Tensor, Tensor, Tensor]:

@@ -125,7 +125,9 @@ class SampledSoftmax(Objective):
     arXiv 2207.03300). Each that enters is a term of the sum.
 
     A span with two gold labels enters twice, and half of its probability is the
-    best that each label can get.
+    best that each label can get. Where labels have no annotation, what is no gold span
+    may have one of them: the sum of their probabilities and that of "no entity" is
+    right.
 
     negatives (Optional[int]): Candidates of each document that enter as "no
         entity", drawn without replacement; None: all.
@@ -156,17 +158,20 @@ class SampledSoftmax(Objective):
             free &= ~touches(gold.unknown, width).flatten()
         negatives = self._sample(free.nonzero().squeeze(1), lattice.layout)
         cells = torch.cat((positives, negatives))
-        targets = torch.full_like(cells, len(scores) - 1)
-        targets[: len(positives)] = gold.labels
+        right = torch.zeros(
+            len(scores), len(cells), dtype=torch.bool, device=cells.device
+        )
+        right[[*gold.unknown_labels, -1], len(positives) :] = True
+        right[gold.labels, torch.arange(len(positives), device=cells.device)] = True
 
         dtype = torch.promote_types(scores.dtype, torch.float32)
         log_p = scores[:, cells].to(dtype).log_softmax(0)
-        right = targets.unsqueeze(0)
-        loss = -log_p.gather(0, right).sum()
+        log_right = log_p.masked_fill(~right, -torch.inf)
+        loss = -log_right.logsumexp(0).sum()
         # p - 1 of the right class, as the sum of the others: nothing is rounded off
-        # where p is nearly 1.
-        d_cells = log_p.exp_().scatter_(0, right, 0.0)
-        d_cells.scatter_(0, right, -d_cells.sum(0, keepdim=True))
+        # where p is nearly 1. Several right classes have a share each.
+        d_cells = log_p.exp_().masked_fill_(right, 0.0)
+        d_cells -= log_right.softmax(0) * d_cells.sum(0, keepdim=True)
         d_scores = torch.zeros_like(scores, dtype=dtype).index_add_(1, cells, d_cells)
         return loss, d_scores.view(lattice.scores.shape), max(len(cells), 1)
 
@@ -203,6 +208,7 @@ def _split(lattice: Lattice, gold: GoldSpans) -> Tuple[Tensor, Tensor]:
     negatives = scores.to(dtype, copy=True)
     positives = negatives[gold.index]
     negatives[gold.index] = -torch.inf
+    negatives[gold.unknown_labels] = -torch.inf
     if gold.unknown is not None:
         negatives.masked_fill_(touches(gold.unknown, scores.shape[2]), -torch.inf)
     return negatives, positives
@@ -210,7 +216,7 @@ def _split(lattice: Lattice, gold: GoldSpans) -> Tuple[Tensor, Tensor]:
 
 def _n_terms(scores: Tensor, gold: GoldSpans) -> int:
     """How many annotated documents times labels there are, at least 1."""
-    return max(gold.n_docs, 1) * len(scores)
+    return max(gold.n_docs * (len(scores) - len(gold.unknown_labels)), 1)
 
 
 def _log1p_sum_exp(x: Tensor, segments: Tensor, n: int) -> Tuple[Tensor, Tensor]:

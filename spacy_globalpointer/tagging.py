@@ -8,8 +8,8 @@ Tag 0 is O, then stand the tags of the first label, those of the second, ..., so
 another label adds tags at the end.
 """
 
-from dataclasses import dataclass
-from typing import Sequence, Tuple, Union
+from dataclasses import dataclass, field
+from typing import List, Sequence, Tuple, Union
 
 import numpy
 from torch import Tensor, zeros_like
@@ -160,10 +160,13 @@ class GoldTags:
     tags (Ints): The tag of each token. *Shape:* (n_tokens,)
     unknown (Mask): Tokens without annotation, whose tags say nothing.
         *Shape:* (n_tokens,)
+    unknown_labels (List[int]): Labels without annotation: a token that is O may have
+        one of their tags.
     """
 
     tags: Ints
     unknown: Mask
+    unknown_labels: List[int] = field(default_factory=list)
 
     def n_annotated(self, lengths: Lengths) -> int:
         """The number of documents with at least one annotated token.
@@ -174,10 +177,13 @@ class GoldTags:
         return len(numpy.unique(docs[~self.unknown]))
 
     def allowed(self, scheme: TagScheme) -> Mask:
-        """The tags that the annotation allows: one at annotated tokens, all at the
-        others; but a gold span does not reach into a token that is not annotated.
+        """The tags that the annotation allows: one at annotated tokens, or where it is
+        O also those of labels without annotation, and all at the others; but a gold
+        span does not reach into a token that is not annotated.
         *Shape:* (n_tokens, n_tags), bool"""
         allowed = self.tags[:, None] == numpy.arange(scheme.n_tags)
+        for label in self.unknown_labels:
+            allowed[:, scheme.tags_of(label)] |= self.tags[:, None] == 0
         allowed[self.unknown] = True
         after_known = self.unknown.copy()
         after_known[1:] &= ~self.unknown[:-1]

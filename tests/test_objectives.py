@@ -287,3 +287,20 @@ def test_score_is_the_inverse_of_the_link(objective, probability):
 @pytest.mark.parametrize("certain", [0, 1, 0.0, 1.0])
 def test_certainty_is_an_infinite_score(objective, certain):
     assert objective.score(certain) == (math.inf if certain else -math.inf)
+
+
+@every_objective
+@every_case
+def test_a_label_without_annotation_is_as_if_it_were_not_there(objective, case):
+    lengths, max_length, gold, unknown, n_docs = CASES[case]
+    layout = Layout(lengths, max_length)
+    scores = inside(random_values(lengths, max_length, scale=3.0), layout)
+    last = N_LABELS - 1
+    gold = [cell for cell in gold if cell[0] != last]
+    annotation = gold_spans(gold, unknown, layout.n_tokens, n_docs)
+    wanted, d_wanted = objective(Lattice(scores[:last], layout), annotation)
+    annotation.unknown_labels = [last]
+    loss, d_scores = objective(Lattice(scores, layout), annotation)
+    torch.testing.assert_close(loss, wanted)
+    torch.testing.assert_close(d_scores[:last], d_wanted)
+    assert not d_scores[last].any()

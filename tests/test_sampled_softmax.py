@@ -279,3 +279,27 @@ def test_labels_that_do_not_exclude_each_other_keep_their_scores():
 def test_a_bad_number_of_negatives_is_an_error(negatives):
     with pytest.raises(ValueError, match=rf"`negatives` must be .* is {negatives}\."):
         SampledSoftmax(negatives)
+
+
+@every_case
+def test_what_is_no_gold_may_have_a_label_without_annotation(case):
+    lengths, max_length, gold, unknown = CASES[case]
+    gold = [cell for cell in gold if cell[0] != 0]
+    lattice, annotation = lattice_and_gold(lengths, max_length, gold, unknown, scale=3)
+    annotation.unknown_labels = [0]
+    scores = lattice.scores.clone().requires_grad_()
+    terms = [
+        scores[:, head, width].logsumexp(0) - scores[label, head, width]
+        for label, head, width in gold
+    ]
+    for cells in others(lengths, max_length, gold, unknown):
+        for cell in cells:
+            values = scores[(slice(None), *cell)]
+            terms.append(values.logsumexp(0) - values[[0, NONE]].logsumexp(0))
+    loss, d_scores = SampledSoftmax(negatives=None)(lattice, annotation)
+    if not terms:
+        assert not loss and not d_scores.any()
+        return
+    expected = torch.stack(terms).mean()
+    close(loss, expected.detach())
+    close(d_scores, torch.autograd.grad(expected, scores)[0])

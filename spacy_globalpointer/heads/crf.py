@@ -190,23 +190,27 @@ def crf_loss(
     return loss / n_docs, d_scores
 
 
-def softmax_loss(scores: TagScores, gold: GoldTags) -> Tuple[Tensor, TagScores]:
+def softmax_loss(
+    scores: TagScores, gold: GoldTags, scheme: TagScheme
+) -> Tuple[Tensor, TagScores]:
     """The cross-entropy of each annotated token, the sum over a
-    document and the mean over documents with annotated tokens.
+    document and the mean over documents with annotated tokens. Where the annotation
+    allows several tags, the sum of their probabilities is right.
 
     scores (TagScores): The scores of a batch.
     gold (GoldTags): Its annotation.
+    scheme (TagScheme): The tags.
     RETURNS (Tuple[Tensor, TagScores]): The loss, and its gradient.
     """
     known = numpy.flatnonzero(~gold.unknown)
     n_docs = max(gold.n_annotated(scores.lengths), 1)
     rows = torch.from_numpy(known).to(scores.emissions.device)
-    tags = torch.from_numpy(gold.tags[known]).to(rows.device)
+    wrong = torch.from_numpy(~gold.allowed(scheme)[known]).to(rows.device)
     log_p = scores.emissions[rows].double().log_softmax(1)
-    loss = F.nll_loss(log_p, tags, reduction="sum")
+    log_right = log_p.masked_fill(wrong, -torch.inf)
+    loss = -log_right.logsumexp(1).sum()
     d_scores = scores.zeros()
-    d_rows = log_p.exp_()
-    d_rows[torch.arange(len(rows), device=rows.device), tags] -= 1.0
+    d_rows = log_p.exp_() - log_right.softmax(1)
     d_scores.emissions[rows] = d_rows.to(scores.emissions.dtype)
     return loss / n_docs, d_scores * (1 / n_docs)
 

@@ -62,10 +62,6 @@ from .settings import STATE, Setting, Settings, check_config, defaults, merge_sa
 # large steps, and learning slows down.
 GRADIENT_SCALE = 10.0
 
-# Rehearsal outweighs updates where the two disagree: documents without the gold of
-# before teach that there is none.
-REHEARSAL_SCALE = 100.0
-
 GradientT = TypeVar("GradientT", Tensor, TagScores)
 
 
@@ -80,6 +76,9 @@ class Recognizer(TrainablePipe):
     """
 
     declared: ClassVar[Dict[str, Setting]] = {}
+    _rehearsed_rows: List[int]
+    _rows_without_gold: List[int]
+    _is_rehearsed: bool
 
     def __init__(
         self,
@@ -124,6 +123,9 @@ class Recognizer(TrainablePipe):
             untrained = self.cfg["untrained_labels"]
             known = [i for i, x in enumerate(self.labels) if x not in untrained]
             super().__setattr__("_rehearsed_rows", known)
+            # Those of them without gold since then, and whether rehearsal has begun.
+            super().__setattr__("_rows_without_gold", known)
+            super().__setattr__("_is_rehearsed", False)
         super().__setattr__(name, value)
 
     def _check_loaded(self, cfg: Dict[str, Any]) -> None:
@@ -246,7 +248,10 @@ class Recognizer(TrainablePipe):
     ) -> Dict[str, float]:
         """Stay close to the model as it was when `nlp.resume_training` was called,
         while updates teach something new: the distribution that it predicts, of all
-        candidates or tags of the labels that it had learned, is the target.
+        candidates or tags of the labels that it had learned, is the target. From the
+        first call on, updates leave these labels out of their loss, each until it has
+        been in the gold of an update: documents without the gold of before do not say
+        where it is not.
 
         examples (Iterable[Example]): The batch. Annotation is not read.
         drop (float): The dropout rate.
@@ -264,6 +269,7 @@ class Recognizer(TrainablePipe):
             return losses
         if any(node.name.endswith("listener") for node in self.model.walk()):
             raise ValueError(Errors.E055.format(name=self.name))
+        self._is_rehearsed = True
         docs = [example.predicted for example in examples]
         if not any(map(len, docs)):
             return losses
@@ -272,7 +278,7 @@ class Recognizer(TrainablePipe):
         set_dropout_rate(self.model, 0.0)
         loss, d_scores, n_terms = self._divergence(docs, scores)
         loss, d_scores = self._scaled(loss, d_scores, n_terms)
-        backprop(d_scores * REHEARSAL_SCALE)
+        backprop(d_scores)
         if sgd is not None:
             self.finish_update(_keep_gradients(self.model, sgd))
         losses[self.name] += float(loss)
@@ -289,12 +295,19 @@ class Recognizer(TrainablePipe):
         raise NotImplementedError
 
     def _note_trained(self, examples: List[Example]) -> None:
-        if self.cfg["untrained_labels"]:
+        if self.cfg["untrained_labels"] or self._rows_without_gold:
             reader = self._gold_reader
             golds = (reader.spans(example.reference) for example in examples)
             trained = {span.label_ for spans in golds for span in spans or ()}
             untrained = [x for x in self.cfg["untrained_labels"] if x not in trained]
             self.cfg["untrained_labels"] = untrained
+            rows, labels = self._rows_without_gold, self.labels
+            self._rows_without_gold = [i for i in rows if labels[i] not in trained]
+
+    @property
+    def _unknown_rows(self) -> List[int]:
+        """Labels that the annotation of updates says nothing of."""
+        return self._rows_without_gold if self._is_rehearsed else []
 
     @property
     def _untrained_rows(self) -> List[int]:

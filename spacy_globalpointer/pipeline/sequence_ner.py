@@ -179,10 +179,9 @@ class SequenceRecognizer(Recognizer):
             examples, self._gold_reader, self._label_ids, scheme, self.dropped_gold
         )
         self._report()
-        if self._head.crf:
-            loss, d_scores = crf_loss(scores, gold, scheme)
-        else:
-            loss, d_scores = softmax_loss(scores, gold)
+        gold.unknown_labels = self._unknown_rows
+        loss_of = crf_loss if self._head.crf else softmax_loss
+        loss, d_scores = loss_of(scores, gold, scheme)
         n_docs = max(gold.n_annotated(scores.lengths), 1)
         return self._scaled(loss * n_docs, d_scores * n_docs, n_docs)
 

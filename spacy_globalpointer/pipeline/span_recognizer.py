@@ -383,6 +383,7 @@ class SpanRecognizer(Recognizer):
             self.dropped_gold,
         )
         self._report()
+        gold.unknown_labels = self._unknown_rows
         return self._scaled(*self.objective.sums(scores, gold))
 
     @one_thread()

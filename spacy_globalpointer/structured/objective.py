@@ -19,9 +19,9 @@ class StructuredObjective(Objective):
 
         log Z - sum of s over gold
 
-    Where tokens have no annotation, that of all answers that agree with what is
-    known: they hold all gold spans, and beside them only spans with a token that has
-    no annotation.
+    Where tokens or labels have no annotation, that of all answers that agree with what
+    is known: they hold all gold spans, and beside them only spans with a token or a
+    label that has no annotation.
 
     The probability of a span is the sum of those of all answers that have it, which is
     the gradient of log Z. All of it is computed in float64.
@@ -64,15 +64,17 @@ class StructuredObjective(Objective):
         gold = self._reduce(gold)
         log_z, log_p = self.log_z(scores, layout)
         d_scores = log_p.exp_()
-        if gold.unknown is None:
+        if gold.unknown is None and not gold.unknown_labels:
             loss = log_z.sum() - scores[gold.index].sum()
             d_scores[gold.index] -= 1.0
         else:
-            free = touches(gold.unknown, layout.width)
-            allowed = free.expand_as(scores).clone()
-            allowed[gold.index] = True
-            required = torch.zeros_like(free)
+            allowed = torch.zeros_like(scores, dtype=torch.bool)
+            if gold.unknown is not None:
+                allowed |= touches(gold.unknown, layout.width)
+            required = torch.zeros_like(allowed[0])
             required[gold.heads, gold.widths] = True
+            allowed[gold.unknown_labels] = ~required
+            allowed[gold.index] = True
             known = scores.masked_fill(~allowed, -torch.inf)
             log_known, log_p = self.log_z(known, layout, required)
             loss = (log_z - log_known).sum()

@@ -306,7 +306,7 @@ def test_softmax_loss_is_cross_entropy_of_known_tokens(
         / n_docs
     )
     expected.backward()
-    loss, gradient = softmax_loss(scores, gold)
+    loss, gradient = softmax_loss(scores, gold, scheme)
     assert loss.item() == pytest.approx(expected.item())
     torch.testing.assert_close(gradient.emissions, emissions.grad)
     assert not gradient.transitions.any() and not gradient.borders.any()
@@ -318,7 +318,10 @@ def test_nothing_annotated_is_no_loss(lengths):
     scores = make_scores(scheme, lengths)
     n_tokens = sum(lengths)
     gold = GoldTags(numpy.zeros(n_tokens, dtype=int), numpy.ones(n_tokens, dtype=bool))
-    for loss, gradient in (crf_loss(scores, gold, scheme), softmax_loss(scores, gold)):
+    for loss, gradient in (
+        crf_loss(scores, gold, scheme),
+        softmax_loss(scores, gold, scheme),
+    ):
         assert loss == 0
         for part in gradient.parts:
             assert (part == 0).all()
@@ -349,7 +352,7 @@ def test_a_gpu_says_the_same(name, n_labels, lengths):
     scores = make_scores(scheme, lengths, dtype=torch.float32)
     on_gpu = TagScores(*(part.cuda() for part in scores.parts), lengths=lengths)
     gold = make_gold(scheme, lengths, unknown=0.6)
-    for loss in (crf_loss, lambda *arguments: softmax_loss(*arguments[:2])):
+    for loss in (crf_loss, softmax_loss):
         (expected, d_expected), (found, d_found) = (
             loss(x, gold, scheme) for x in (scores, on_gpu)
         )
@@ -361,3 +364,42 @@ def test_a_gpu_says_the_same(name, n_labels, lengths):
     probabilities = span_probabilities(on_gpu, tags, scheme)
     expected = span_probabilities(scores, tags, scheme)
     numpy.testing.assert_allclose(probabilities, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", SCHEMES)
+def test_tokens_outside_of_gold_may_have_labels_without_annotation(name):
+    scheme, length = TagScheme(name, 2), 5
+    scores = make_scores(scheme, [length], 2.0)
+    tags = scheme.encode(*numpy.array([[1], [3], [0]]), length)
+    gold = GoldTags(tags, numpy.zeros(length, dtype=bool), [1])
+    for part in scores.parts:
+        part.requires_grad_()
+    paths = legal_paths(scheme, length)
+    values = torch.stack([path_score(scores, 0, path) for path in paths])
+    right = [
+        [span for span in spans_of(scheme, path) if span[2] == 0] == [(1, 3, 0)]
+        for path in paths
+    ]
+    assert 1 < sum(right) < len(paths)
+    expected = values.logsumexp(0) - values[torch.tensor(right)].logsumexp(0)
+    expected.backward()
+    slopes = [part.grad.clone() for part in scores.parts]
+    scores.emissions.grad = None
+    log_p = scores.emissions.log_softmax(1)
+    own = scheme.tags_of(1)
+    free = torch.from_numpy(tags == 0)
+    outside = log_p[free][:, [0, *range(own.start, own.stop)]].logsumexp(1).sum()
+    inside = log_p[~free].gather(1, torch.from_numpy(tags)[~free].unsqueeze(1)).sum()
+    expected_softmax = -outside - inside
+    expected_softmax.backward()
+    for part in scores.parts:
+        part.requires_grad_(False)
+    loss, gradient = crf_loss(scores, gold, scheme)
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-9)
+    for computed, slope in zip(gradient.parts, slopes):
+        torch.testing.assert_close(computed, slope, rtol=0, atol=1e-9)
+    loss, gradient = softmax_loss(scores, gold, scheme)
+    assert loss.item() == pytest.approx(expected_softmax.item(), rel=1e-9)
+    torch.testing.assert_close(
+        gradient.emissions, scores.emissions.grad, rtol=0, atol=1e-9
+    )

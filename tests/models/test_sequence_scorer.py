@@ -57,7 +57,7 @@ def test_gradients_are_those_of_finite_differences(scheme, crf):
     def loss_of(scores):
         if crf:
             return crf_loss(scores, gold, head.scheme)
-        return softmax_loss(scores, gold)
+        return softmax_loss(scores, gold, head.scheme)
 
     scores, backprop = scorer(X, is_train=True)
     dX = backprop(loss_of(scores)[1])

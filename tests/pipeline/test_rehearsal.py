@@ -133,6 +133,42 @@ def test_a_label_is_kept_while_another_is_learned(name, settings, before):
     assert not any(x[2] == "GPE" for doc in results[False] for x in doc)
 
 
+@pytest.mark.parametrize("name, settings", KINDS)
+def test_updates_leave_old_labels_out_from_rehearsal_on_until_there_is_gold(
+    name, settings
+):
+    """A rise of the old label's scores, in a document whose gold lacks it."""
+
+    def slopes():
+        """How much the loss falls with the scores of the old and the new label."""
+        scores, _ = pipe.model.begin_update([eg.predicted for eg in empty])
+        _, gradient = pipe.get_loss(empty, scores)
+        if name == "sequence_ner":
+            return [
+                float(gradient.emissions[:, pipe._head.scheme.tags_of(row)].sum())
+                for row in range(2)
+            ]
+        return gradient.sum((1, 2)).tolist()[:2]
+
+    nlp = learn(pipeline(name, **settings), corpus_of(pipeline(name), ["GPE"]), 10)
+    pipe = nlp.get_pipe(name)
+    pipe.add_label("NEW")
+    empty = corpus_of(nlp, [])
+    optimizer = nlp.resume_training()
+    nlp.update(empty, sgd=optimizer)
+    assert min(slopes()) > 0
+    nlp.rehearse(empty, sgd=optimizer)
+    old, new = slopes()
+    assert old <= 0 < new
+    nlp.update(corpus_of(nlp, ["GPE"]), sgd=optimizer)
+    assert min(slopes()) > 0
+    # A new start of rehearsal.
+    nlp.resume_training()
+    assert min(slopes()) > 0
+    nlp.rehearse(empty, sgd=optimizer)
+    assert slopes()[0] <= 0
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_nothing_to_rehearse_is_told(name):
     nlp = learn(pipeline(name), corpus_of(pipeline(name), ["GPE"]), 1)

@@ -234,3 +234,37 @@ def test_gold_without_room_is_reduced(kind, index):
         annotation = GoldSpans(labels, heads, widths, None, 1)
         losses.append(OBJECTIVES[kind]().sums(lattice, annotation)[0].item())
     assert losses[0] == losses[1]
+
+
+@every_kind
+@pytest.mark.parametrize("gold", [[], [(0, 1, 1)], [(0, 0, 0), (0, 3, 0)]])
+@pytest.mark.parametrize("unknown", [[], [2, 3]])
+def test_a_label_without_annotation_may_be_anywhere_but_on_gold(kind, gold, unknown):
+    gold = [x for x in gold if not {*range(x[1], x[1] + x[2] + 1)} & {*unknown}]
+    layout = Layout([4], 3)
+    generator = torch.Generator().manual_seed(0)
+    values = torch.randn(2, 4, 3, generator=generator, dtype=torch.float64)
+    scores = torch.where(layout.valid, values, -math.inf).requires_grad_()
+    labels, heads, widths = torch.tensor(gold, dtype=torch.long).view(-1, 3).T
+    mask = torch.zeros(4, dtype=torch.bool)
+    mask[unknown] = True
+    annotation = GoldSpans(labels, heads, widths, mask if unknown else None, 1, [1])
+    wanted = {(label, i, i + w) for label, i, w in gold}
+    places = {span[1:] for span in wanted}
+    every, right = [], []
+    for answer, _ in next(answers(kind, Lattice(scores.detach(), layout))):
+        total = (
+            sum(scores[label, i, j - i] for label, i, j in answer) + 0 * values.sum()
+        )
+        every.append(total)
+        known = {x for x in answer if not {*range(x[1], x[2] + 1)} & {*unknown}}
+        own = {x for x in known if x[0] == 0}
+        if own == wanted and not any(x[0] == 1 and x[1:] in places for x in answer):
+            right.append(total)
+    expected = torch.stack(every).logsumexp(0) - torch.stack(right).logsumexp(0)
+    loss, d_scores, _ = OBJECTIVES[kind]().sums(
+        Lattice(scores.detach(), layout), annotation
+    )
+    assert loss.item() == pytest.approx(expected.item())
+    gradient = torch.autograd.grad(expected, scores)[0]
+    torch.testing.assert_close(d_scores, gradient, rtol=0, atol=1e-9)
