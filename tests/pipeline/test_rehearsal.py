@@ -1,14 +1,21 @@
 """`nlp.rehearse`: what was learned before is kept while something new is learned."""
 
+import gzip
+import json
+import os
 import random
+from pathlib import Path
 
 import pytest
 import spacy
 import torch
 from pipelines import LANG, LISTENER, NESTED, TEXTS, example, tok2vec
-from spacy.util import fix_random_seed
+from spacy.tokens import Doc, Span
+from spacy.training import Example
+from spacy.util import fix_random_seed, minibatch
 from thinc.api import Adam
 
+DATA = os.environ.get("GLOBALPOINTER_DATA")
 MODELS = {
     "global_pointer": {"@architectures": "spacy_globalpointer.GlobalPointer.v1"},
     "span_classifier": {"@architectures": "spacy_globalpointer.SpanClassifier.v1"},
@@ -192,3 +199,60 @@ def test_a_shared_encoder_is_an_error_and_its_copy_is_rehearsed(name):
     nlp.resume_training()
     nlp.update(corpus, sgd=Adam(0.01))
     assert nlp.rehearse(corpus)[name] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not DATA, reason="GLOBALPOINTER_DATA names no folder of corpora")
+@pytest.mark.filterwarnings("ignore:.*Longer than max_length")
+def test_two_halves_of_conll04():
+    """Peop and Loc are learned on one half, then Org on the other, which has no gold
+    of the two, while the texts of both halves are rehearsed. The two lose at most 2
+    points of F1."""
+    nlp = spacy.blank("en")
+    pipe = nlp.add_pipe("global_pointer")
+
+    def read(part, labels):
+        path = Path(DATA) / "conll04" / f"{part}.jsonl.gz"
+        corpus = []
+        for row in map(json.loads, gzip.decompress(path.read_bytes()).splitlines()):
+            doc = Doc(nlp.vocab, words=row["tokens"])
+            spans = [Span(doc, *span) for span in row["spans"] if span[2] in labels]
+            if labels:
+                doc.spans["sc"] = spans
+            corpus.append(Example(Doc(nlp.vocab, words=row["tokens"]), doc))
+        return corpus
+
+    def f1(*labels):
+        scores = nlp.evaluate(read("test", labels))["spans_sc_per_type"]
+        return {label: 100 * scores[label]["f"] for label in labels}
+
+    def batches(corpus, optimizer, epochs):
+        """The rate falls to 0, so that the end is not one of many ups and downs."""
+        rate, n_left = optimizer.learn_rate, epochs * len(corpus)
+        n_all, rng = n_left, random.Random(0)
+        for _ in range(epochs):
+            rng.shuffle(corpus)
+            for batch in minibatch(corpus, 16):
+                optimizer.learn_rate = rate * n_left / n_all
+                n_left -= len(batch)
+                yield batch
+        optimizer.learn_rate = rate
+
+    half = len(read("train", ["Org"])) // 2
+    fix_random_seed(0)
+    corpus = read("train", ["Peop", "Loc"])[:half]
+    optimizer = nlp.initialize(lambda: corpus)
+    for batch in batches(corpus, optimizer, 7):
+        nlp.update(batch, sgd=optimizer, drop=0.1)
+    before = f1("Peop", "Loc")
+
+    pipe.add_label("Org")
+    optimizer = nlp.resume_training()
+    texts = read("train", [])[:half]
+    rng = random.Random(0)
+    for batch in batches(read("train", ["Org"])[half:], optimizer, 5):
+        nlp.update(batch, sgd=optimizer, drop=0.1)
+        nlp.rehearse([*batch, *rng.sample(texts, len(batch))], sgd=optimizer)
+    after = f1("Peop", "Loc", "Org")
+    assert all(after[label] >= before[label] - 2 for label in before), (before, after)
+    assert min(before.values()) > 60 and after["Org"] > 35, (before, after)
