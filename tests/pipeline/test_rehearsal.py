@@ -204,12 +204,13 @@ def test_a_shared_encoder_is_an_error_and_its_copy_is_rehearsed(name):
 @pytest.mark.slow
 @pytest.mark.skipif(not DATA, reason="GLOBALPOINTER_DATA names no folder of corpora")
 @pytest.mark.filterwarnings("ignore:.*Longer than max_length")
-def test_two_halves_of_conll04():
+@pytest.mark.parametrize("name", MODELS)
+def test_two_halves_of_conll04(name):
     """Peop and Loc are learned on one half, then Org on the other, which has no gold
     of the two, while the texts of both halves are rehearsed. The two lose at most 2
     points of F1."""
     nlp = spacy.blank("en")
-    pipe = nlp.add_pipe("global_pointer")
+    pipe = nlp.add_pipe(name)
 
     def read(part, labels):
         path = Path(DATA) / "conll04" / f"{part}.jsonl.gz"
