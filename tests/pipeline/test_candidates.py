@@ -85,7 +85,8 @@ def test_the_candidates_alone_are_predicted_with_the_scores_they_have(nlp):
     for doc, scores, given in zip(docs, everything, GIVEN):
         expected = {s: p for s, p in scores.items() if s[:2] in given and p >= 0.01}
         assert expected
-        assert scored(doc) == expected
+        # Of arrays of another length, the last bit of a sigmoid may differ.
+        assert scored(doc) == pytest.approx(expected, rel=1e-12)
         assert {span[:2] for span in ents(doc)} <= set(given)
         # The candidates stay as they are.
         assert [(span.start, span.end) for span in doc.spans[MENTIONS]] == given
