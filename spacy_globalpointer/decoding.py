@@ -206,14 +206,25 @@ def best_flat(starts: Ints, ends: Ints, weights: Floats) -> Mask:
 def longest_flat(starts: Ints, ends: Ints, scores: Floats) -> Mask:
     """Disjoint spans, the outermost first: of the spans that no other one holds, the
     one with the highest score is kept, what overlaps it is dropped, and so on with the
-    spans that are left. Of equal scores the longest is kept, then the first, as
-    `spacy.util.filter_spans` does; where no spans cross, the outermost are kept.
+    spans that are left. Of equal scores the longest is kept, then the first. Where no
+    spans cross, this is what `spacy.util.filter_spans` keeps: the outermost, and of
+    several labels on the same tokens the first.
 
     starts, ends (Ints): *Shape:* (n,)
     scores (Floats): *Shape:* (n,)
     RETURNS (Mask): The spans chosen. *Shape:* (n,)
     """
     kept = numpy.zeros(len(starts), dtype=bool)
+    # Spans on the same tokens are one, with the highest of their scores.
+    cells = numpy.stack((starts, ends))
+    _, firsts, of_cell = numpy.unique(
+        cells, axis=1, return_index=True, return_inverse=True
+    )
+    if len(firsts) < len(starts):
+        highest = numpy.full(len(firsts), -numpy.inf)
+        numpy.maximum.at(highest, of_cell.ravel(), scores)
+        kept[firsts] = longest_flat(starts[firsts], ends[firsts], highest)
+        return kept
     # The rank of each span among those that may be kept next.
     rank = numpy.empty(len(starts), dtype="int64")
     rank[numpy.lexsort((starts, starts - ends, -scores))] = numpy.arange(len(starts))
