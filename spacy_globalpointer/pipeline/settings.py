@@ -273,8 +273,9 @@ SPAN_SETTINGS = {
         'which of the spans that overlap are kept, where `overlap = "flat"` and in '
         '`doc.ents`: `"longest"`, the outermost first, of two that cross the more '
         'probable, of two on the same tokens the first by label; `"best"`, the '
-        'highest sum of margins over the threshold (log odds), exact; `"greedy"`, the most probable first; `"auto"`: `"best"` in '
-        '`doc.spans`, `"longest"` in `doc.ents`',
+        'highest sum of margins over the threshold (log odds), exact; `"greedy"`, the '
+        'most probable first; `"auto"`: `"best"` in `doc.spans`, `"longest"` in '
+        "`doc.ents`",
     ),
     "max_spans": Setting(
         1000,
