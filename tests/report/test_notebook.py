@@ -13,13 +13,15 @@ from pipelines import pipeline as make_pipeline
 import spacy_globalpointer
 from spacy_globalpointer.report import lattice_scores, visualize
 
+# One of the spans is longer than max_length = 7.
+pytestmark = pytest.mark.filterwarnings("ignore:.*cannot use some of the gold spans")
+
 
 @pytest.fixture(scope="module")
 def trained():
     return train(make_pipeline(max_length=7), steps=30)
 
 
-@pytest.mark.filterwarnings("ignore:.*cannot use some of the gold spans")
 def test_the_package_has_them(trained):
     assert spacy_globalpointer.visualize is visualize
     assert spacy_globalpointer.lattice_scores is lattice_scores
@@ -59,7 +61,6 @@ def test_notebooks_show_them(trained, monkeypatch):
     assert visualize(doc, jupyter=False) in shown[0]
 
 
-@pytest.mark.filterwarnings("ignore:.*cannot use some of the gold spans")
 @pytest.mark.parametrize("temperatures", [{}, {"ORG": 2.0, "GPE": 0.5}])
 def test_lattice_has_the_score_of_every_span(trained, temperatures):
     with changed(trained, label_temperatures=temperatures):
@@ -86,7 +87,6 @@ def check_scores(trained, temperatures):
         assert said == {tuple(cell) for cell in above}
 
 
-@pytest.mark.filterwarnings("ignore:.*cannot use some of the gold spans")
 def test_pictures_of_a_lattice(trained):
     with changed(trained, label_thresholds={"GPE": 0.25}):
         lattice = lattice_scores(trained, trained(TEXTS[1]), "GPE")
@@ -100,7 +100,6 @@ def test_pictures_of_a_lattice(trained):
         lattice.figure("odds")
 
 
-@pytest.mark.filterwarnings("ignore:.*cannot use some of the gold spans")
 def test_what_is_not_there(trained):
     with pytest.raises(ValueError, match=r"'X'.*GPE"):
         lattice_scores(trained, TEXTS[0], "X")
