@@ -11,7 +11,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, Iterator, List, Optional
 
-from .fields import a_list, an_object, is_offset, is_strings
+from .fields import a_list, a_span, an_object, is_sentences, sentences
 from .head import Head
 from .record import LineError, Mention, Record
 from .registry import Format
@@ -25,19 +25,15 @@ def read_biaffine(path: Path, tally: Tally) -> Iterator[Record]:
         for row in source.json_values():
             with source.record():
                 row = an_object(row)
-                sentences = a_list(row, "sentences")
-                if not all(map(is_strings, sentences)):
-                    raise LineError(
-                        f"'sentences' must be lists of strings, not {sentences!r:.80}"
-                    )
-                lengths = [len(sentence) for sentence in sentences]
+                sents = sentences(row)
+                lengths = [len(sent) for sent in sents]
                 starts = [0, *accumulate(lengths)]
                 doc = row.get("doc_key")
                 yield Record(
                     path,
                     source.line,
                     _mentions(row, starts),
-                    tokens=[token for sentence in sentences for token in sentence],
+                    tokens=[token for sent in sents for token in sent],
                     inclusive=True,
                     sent_starts=[s for s, length in zip(starts, lengths) if length],
                     doc=None if doc is None else str(doc),
@@ -46,12 +42,9 @@ def read_biaffine(path: Path, tally: Tally) -> Iterator[Record]:
 
 def is_biaffine(head: Head) -> bool:
     """Whether a file is of this format."""
-    return head.has_rows(
-        lambda row: (
-            isinstance(row.get("sentences"), list)
-            and all(map(is_strings, row["sentences"]))
-        )
-    ) and any("ners" in row and "ner" not in row for row in head.rows)
+    return head.has_rows(lambda row: is_sentences(row.get("sentences"))) and any(
+        "ners" in row and "ner" not in row for row in head.rows
+    )
 
 
 def _mentions(row: Any, starts: List[int]) -> Optional[List[Mention]]:
@@ -64,20 +57,11 @@ def _mentions(row: Any, starts: List[int]) -> Optional[List[Mention]]:
             f"'ners' must have a list for each of {len(starts) - 1} sentences, not "
             f"{ners!r:.80}"
         )
-    spans = [(i, span) for i, ner in enumerate(ners) for span in ner]
-    for _, span in spans:
-        if not (
-            isinstance(span, list)
-            and len(span) >= 3
-            and is_offset(span[0])
-            and is_offset(span[1])
-            and isinstance(span[2], str)
-        ):
-            raise LineError(f"a span must be [start, end, label], not {span!r:.80}")
-    in_sentence = all(starts[i] + span[1] < starts[i + 1] for i, span in spans)
+    spans = [(i, *a_span(span)) for i, ner in enumerate(ners) for span in ner]
+    in_sentence = all(starts[i] + end < starts[i + 1] for i, _, end, _ in spans)
     return [
-        Mention(span[0] + offset, span[1] + offset, span[2])
-        for i, span in spans
+        Mention(start + offset, end + offset, label)
+        for i, start, end, label in spans
         for offset in [starts[i] if in_sentence else 0]
     ]
 

@@ -12,7 +12,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
-from .fields import a_list, an_object, is_offset, is_strings
+from .fields import a_list, a_span, an_object, is_offset, is_sentences, sentences
 from .head import Head
 from .record import LineError, Mention, Record, Relation
 from .registry import Format
@@ -26,21 +26,17 @@ def read_dygie(path: Path, tally: Tally) -> Iterator[Record]:
         for row in source.json_values():
             with source.record():
                 row = an_object(row)
-                sentences = a_list(row, "sentences")
-                if not all(map(is_strings, sentences)):
-                    raise LineError(
-                        f"'sentences' must be lists of strings, not {sentences!r:.80}"
-                    )
-                lengths = [len(sentence) for sentence in sentences]
+                sents = sentences(row)
+                lengths = [len(sent) for sent in sents]
                 starts = [0, *accumulate(lengths)]
                 doc = row.get("doc_key")
-                mentions = _mentions(row, len(sentences))
+                mentions = _mentions(row, len(sents))
                 relations, n_others = _relations(row, mentions or [])
                 yield Record(
                     path,
                     source.line,
                     mentions,
-                    tokens=[token for sentence in sentences for token in sentence],
+                    tokens=[token for sent in sents for token in sent],
                     inclusive=True,
                     sent_starts=[s for s, length in zip(starts, lengths) if length],
                     doc=None if doc is None else str(doc),
@@ -51,12 +47,9 @@ def read_dygie(path: Path, tally: Tally) -> Iterator[Record]:
 
 def is_dygie(head: Head) -> bool:
     """Whether a file is of this format."""
-    return head.has_rows(
-        lambda row: (
-            isinstance(row.get("sentences"), list)
-            and all(map(is_strings, row["sentences"]))
-        )
-    ) and any("ner" in row for row in head.rows)
+    return head.has_rows(lambda row: is_sentences(row.get("sentences"))) and any(
+        "ner" in row for row in head.rows
+    )
 
 
 def _relations(
@@ -111,19 +104,7 @@ def _mentions(row: Any, n_sentences: int) -> Optional[List[Mention]]:
             f"'ner' must have an entry for each of {n_sentences} sentences, not "
             f"{len(ner)}"
         )
-    mentions = []
-    for span in (span for spans in ner for span in spans):
-        # What stands behind the label is a score or the like.
-        if not (
-            isinstance(span, list)
-            and len(span) >= 3
-            and is_offset(span[0])
-            and is_offset(span[1])
-            and isinstance(span[2], str)
-        ):
-            raise LineError(f"a span must be [start, end, label], not {span!r:.80}")
-        mentions.append(Mention(span[0], span[1], span[2]))
-    return mentions
+    return [Mention(*a_span(span)) for spans in ner for span in spans]
 
 
 FORMAT = Format(

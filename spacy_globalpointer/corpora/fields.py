@@ -1,6 +1,6 @@
 """Fields of JSON objects, checked."""
 
-from typing import Any, List, Optional, TypeGuard, cast
+from typing import Any, List, Optional, Tuple, TypeGuard, cast
 
 from .record import LineError, Relation
 
@@ -8,6 +8,11 @@ from .record import LineError, Relation
 def is_strings(value: Any) -> TypeGuard[List[str]]:
     """Whether a value is a list of strings."""
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def is_sentences(value: Any) -> TypeGuard[List[List[str]]]:
+    """Whether a value is a list of lists of strings."""
+    return isinstance(value, list) and all(map(is_strings, value))
 
 
 def is_offset(value: Any) -> TypeGuard[int]:
@@ -83,6 +88,31 @@ def strings(row: Any, key: str) -> List[str]:
     if not is_strings(value) or not all(value):
         raise LineError(f"{key!r} must be a list of strings, not {value!r:.80}")
     return cast(List[str], value)
+
+
+def sentences(row: Any) -> List[List[str]]:
+    """The lists of tokens at "sentences" of an object, or an error."""
+    value = a_list(row, "sentences")
+    if not is_sentences(value):
+        raise LineError(f"'sentences' must be lists of strings, not {value!r:.80}")
+    return value
+
+
+def a_span(value: Any, *, exact: bool = False) -> Tuple[int, int, str]:
+    """A list of start, end and label, or an error.
+
+    value (Any): The list.
+    exact (bool): Whether nothing may follow the label, a score or the like.
+    """
+    if not (
+        isinstance(value, list)
+        and (len(value) == 3 if exact else len(value) >= 3)
+        and is_offset(value[0])
+        and is_offset(value[1])
+        and isinstance(value[2], str)
+    ):
+        raise LineError(f"a span must be [start, end, label], not {value!r:.80}")
+    return value[0], value[1], value[2]
 
 
 def relation_rows(row: Any, key: str = "relations") -> Optional[List[Any]]:

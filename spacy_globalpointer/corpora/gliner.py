@@ -6,9 +6,9 @@
 from pathlib import Path
 from typing import Any, Iterator, List, Optional
 
-from .fields import a_list, an_object, is_offset, is_strings, strings
+from .fields import a_list, a_span, an_object, is_strings, strings
 from .head import Head
-from .record import LineError, Mention, Record
+from .record import Mention, Record
 from .registry import Format
 from .source import Source
 from .tally import Tally
@@ -37,18 +37,7 @@ def is_gliner(head: Head) -> bool:
 def _mentions(row: Any) -> Optional[List[Mention]]:
     if row.get("ner") is None:
         return None
-    mentions = []
-    for span in a_list(row, "ner"):
-        if not (
-            isinstance(span, list)
-            and len(span) == 3
-            and is_offset(span[0])
-            and is_offset(span[1])
-            and isinstance(span[2], str)
-        ):
-            raise LineError(f"a span must be [start, end, label], not {span!r:.80}")
-        mentions.append(Mention(*span))
-    return mentions
+    return [Mention(*a_span(span, exact=True)) for span in a_list(row, "ner")]
 
 
 FORMAT = Format(

@@ -191,12 +191,9 @@ class SequenceRecognizer(Recognizer):
     ) -> Tuple[Tensor, TagScores, int]:
         assert self._rehearsal_model is not None
         target = self._rehearsal_model.predict(docs)
-        n_parts = len(self._head.scheme.parts)
-        tags = [
-            1 + row * n_parts + i
-            for row in self._rehearsed_rows
-            for i in range(n_parts)
-        ]
+        scheme = self._head.scheme
+        every = range(scheme.n_tags)
+        tags = [x for row in self._rehearsed_rows for x in every[scheme.tags_of(row)]]
         kept = torch.tensor([0, *tags], device=scores.emissions.device)
         loss, d_kept = divergence(scores.of(kept), target.of(kept), self._head.crf)
         d_scores = scores.zeros()
