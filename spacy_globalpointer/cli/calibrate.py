@@ -13,7 +13,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from wasabi import msg
 
-from ..decoding import Mask, Spans, margins_over, overlap_of
+from ..decoding import Floats, Mask, Spans, margins_over, overlap_of
 from ..errors import Errors, Warnings
 from ..evaluation import Candidates, Goal, choose_thresholds, fit_temperatures
 from ..pipeline.annotations import write_ents, write_spans
@@ -157,9 +157,7 @@ def _score_ents(
 ) -> str:
     """What doc.ents scores with other settings, beside the entities of components
     before."""
-    temperatures = numpy.array(pipe.temperatures(settings))
-    thresholds = numpy.array(pipe.to_scores(settings)) / temperatures
-    scaled = candidates.scaled(temperatures)
+    scaled, thresholds = _scaled(pipe, candidates, settings)
     kept = scaled.spans[scaled.kept(thresholds, settings["overlap"])]
     kept = replace(kept, margins=margins_over(kept.scores, thresholds[kept.labels]))
     docs = [example.predicted.copy() for example in examples]
@@ -227,9 +225,17 @@ def _count(
     pipe: SpanRecognizer, candidates: Candidates, settings: Settings
 ) -> Tuple[int, int, int]:
     """Right, predicted and gold spans with other settings."""
+    scaled, thresholds = _scaled(pipe, candidates, settings)
+    return scaled.count(thresholds, settings["overlap"])
+
+
+def _scaled(
+    pipe: SpanRecognizer, candidates: Candidates, settings: Settings
+) -> Tuple[Candidates, Floats]:
+    """The candidates with other temperatures, and the thresholds of their scores."""
     temperatures = numpy.array(pipe.temperatures(settings))
     thresholds = numpy.array(pipe.to_scores(settings)) / temperatures
-    return candidates.scaled(temperatures).count(thresholds, settings["overlap"])
+    return candidates.scaled(temperatures), thresholds
 
 
 def _choices(

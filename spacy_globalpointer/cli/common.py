@@ -86,21 +86,20 @@ def _report_missing(pipe: Recognizer, examples: List[Example], path: Path) -> No
         else:
             unknown = reader.unknown(example)
             n_tokens += 0 if unknown is None else int(unknown.sum())
-    place = "doc.ents" if reader.source == "ents" else f"doc.spans[{pipe.key!r}]"
     if n_docs:
         msg.warn(
             Warnings.W032.format(
-                n_docs=n_docs, total=len(examples), path=path, place=place
+                n_docs=n_docs, total=len(examples), path=path, place=reader.place
             )
         )
     if n_tokens:
-        msg.warn(Warnings.W033.format(n_tokens=n_tokens, path=path, place=place))
+        msg.warn(Warnings.W033.format(n_tokens=n_tokens, path=path, place=reader.place))
 
 
 def fail_without_gold(pipe: Recognizer, examples: List[Example], path: Path) -> None:
     """Exit with an error that says where annotation is instead."""
     found = annotation_found(example.reference for example in examples)
-    place = f"doc.spans[{pipe.key!r}]" if pipe.cfg["gold"] == "spans" else "doc.ents"
+    place = GoldReader(pipe.cfg["gold"], pipe.key).place
     msg.fail(Errors.E012.format(path=path, place=place, found=found), exits=1)
 
 

@@ -415,14 +415,11 @@ class Recognizer(TrainablePipe):
         """Say how many documents have no annotation, and why if that is visible."""
         missing = data.n_docs - data.n_annotated
         if missing:
-            place = f"doc.spans['{self.key}']"
-            if self.cfg["gold"] == "ents":
-                place = "doc.ents"
             message = Warnings.W002.format(
                 name=self.name,
                 missing=missing,
                 n_docs=data.n_docs,
-                place=place,
+                place=self._gold_reader.place,
                 cause=_cause_of_missing(nlp),
             )
             warnings.warn(message, stacklevel=3)

@@ -42,6 +42,11 @@ class GoldReader:
         self.source = source
         self.spans_key = spans_key
 
+    @property
+    def place(self) -> str:
+        """RETURNS (str): Where the gold spans are, for messages."""
+        return "doc.ents" if self.source == "ents" else f"doc.spans[{self.spans_key!r}]"
+
     def is_annotated(self, reference: Doc) -> bool:
         """Missing is not empty: whether the document says anything of spans."""
         if self.source == "ents":
