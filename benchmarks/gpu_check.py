@@ -30,10 +30,10 @@ from thinc.api import Adam
 from transformers import BertConfig, BertModel, BertTokenizerFast
 from wasabi import msg
 
-from spacy_globalpointer.decoding import decode
+from spacy_globalpointer.core.decoding import decode
+from spacy_globalpointer.core.lattice import GoldSpans, Layout
+from spacy_globalpointer.core.objectives import BinaryCrossEntropy, ClassImbalanceLoss
 from spacy_globalpointer.heads import EfficientGlobalPointer, GlobalPointer
-from spacy_globalpointer.lattice import GoldSpans, Layout
-from spacy_globalpointer.objectives import BinaryCrossEntropy, ClassImbalanceLoss
 
 HEADS = {
     "GlobalPointer": GlobalPointer,

@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from tqdm import tqdm
 from wasabi import msg
 
-from spacy_globalpointer.decoding import decode
+from spacy_globalpointer.core.decoding import decode
+from spacy_globalpointer.core.lattice import GoldSpans, Layout
+from spacy_globalpointer.core.objectives import ClassImbalanceLoss
 from spacy_globalpointer.heads import EfficientGlobalPointer, GlobalPointer
-from spacy_globalpointer.lattice import GoldSpans, Layout
-from spacy_globalpointer.objectives import ClassImbalanceLoss
 
 # (ours, dense), by name.
 HEADS = {

@@ -5,7 +5,6 @@ from typing import Any
 
 __version__ = version("spacy-globalpointer")
 
-# `spacy_globalpointer.lattice` is a module, so the picture of one has another name.
 PICTURES = ("lattice_scores", "visualize")
 
 

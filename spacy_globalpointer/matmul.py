@@ -8,8 +8,8 @@ import numpy
 from spacy.language import Language
 from thinc.api import NumpyOps, get_current_ops, registry, set_current_ops
 
+from .core.threads import limit_blas_threads
 from .errors import Errors
-from .threads import limit_blas_threads
 
 # How many times as fast numpy must be to be taken: so clearly that the choice is the
 # same in each run.

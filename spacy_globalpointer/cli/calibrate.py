@@ -13,14 +13,14 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from wasabi import msg
 
-from ..decoding import Floats, Mask, Spans, margins_over, overlap_of
+from ..core.decoding import Floats, Mask, Spans, margins_over, overlap_of
 from ..errors import Errors, Warnings
 from ..evaluation import Candidates, Goal, choose_thresholds, fit_temperatures
 from ..pipeline.annotations import write_ents, write_spans
 from ..pipeline.gold import DroppedGold, GoldReader
+from ..pipeline.scoring import entities, score_spans
 from ..pipeline.settings import to_config
 from ..pipeline.span_recognizer import SpanRecognizer
-from ..scoring import entities, score_spans
 from .common import (
     COMPONENT,
     DATA,

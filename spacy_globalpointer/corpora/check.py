@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 import numpy
 
-from ..decoding import overlap_of
+from ..core.decoding import overlap_of
 from .language import LanguageTools
 from .measures import (
     counts_of,

@@ -1,6 +1,6 @@
 """What a trained component does, in numbers."""
 
-from ..scoring import entities, spans_under
+from ..pipeline.scoring import entities, spans_under
 from .buckets import BUCKETS, TrainingSet, bucket_counts
 from .error_kinds import KINDS, ErrorKinds, confusion, error_kinds
 from .intervals import label_counts, macro, prf, resample

@@ -8,7 +8,7 @@ from typing import Any, Dict, Iterable, List, Sequence
 from spacy.tokens import Span
 from spacy.training import Example
 
-from ..scoring import entities, score_spans, spans_under
+from ..pipeline.scoring import entities, score_spans, spans_under
 
 
 def span_metrics(

@@ -12,8 +12,8 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import minibatch
 
-from ..decoding import Floats, Ints, Mask, decode
-from ..heads.crf import span_probabilities
+from ..core.crf import span_probabilities
+from ..core.decoding import Floats, Ints, Mask, decode
 from ..pipeline.candidates import give_candidates
 from ..pipeline.component import Recognizer
 from ..pipeline.gold import DroppedGold, batch_gold, touches_any

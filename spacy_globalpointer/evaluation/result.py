@@ -8,9 +8,9 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from ..decoding import Floats
+from ..core.decoding import Floats
 from ..pipeline.component import Recognizer
-from ..scoring import entities, spans_under
+from ..pipeline.scoring import entities, spans_under
 from .buckets import BUCKETS, TrainingSet, bucket_counts
 from .error_kinds import ErrorKinds, confusion, error_kinds
 from .intervals import (

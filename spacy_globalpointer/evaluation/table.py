@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from ..decoding import Ints, Mask, inner
-from ..scoring import SpanSource
+from ..core.decoding import Ints, Mask, inner
+from ..pipeline.scoring import SpanSource
 
 
 @dataclass

@@ -6,7 +6,7 @@ from typing import Any, Optional, Tuple
 import numpy
 from numpy.typing import NDArray
 
-from ..decoding import Ints, Spans, margins_over, resolve
+from ..core.decoding import Ints, Spans, margins_over, resolve
 
 Floats = NDArray[numpy.floating[Any]]
 Mask = NDArray[numpy.bool_]

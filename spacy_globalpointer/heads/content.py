@@ -26,7 +26,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..lattice import Layout
+from ..core.lattice import Layout
 
 # Starts in a block, and candidates in a chunk: on a CPU few enough for the cache, on a
 # GPU enough to keep it busy.

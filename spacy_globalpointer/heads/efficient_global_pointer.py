@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..lattice import Lattice, Layout, band_sum
+from ..core.lattice import Lattice, Layout, band_sum
 from .content import Content
 from .global_pointer import FIRST_SCORE, copy_rows
 from .precision import promote, without_autocast

@@ -5,7 +5,7 @@ from typing import Optional
 import torch
 from torch import Tensor, nn
 
-from ..lattice import Lattice, Layout
+from ..core.lattice import Lattice, Layout
 from .content import Content
 from .precision import promote, without_autocast
 from .rotary_band import linear_rotary_band

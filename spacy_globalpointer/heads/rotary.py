@@ -6,7 +6,7 @@ from typing import Optional
 import torch
 from torch import Tensor
 
-from ..lattice import Layout
+from ..core.lattice import Layout
 
 BASE = 10000.0
 # Tables of positions are kept for documents of up to so many tokens: 1 MB for d = 64.

@@ -21,7 +21,7 @@ from typing import Any, Iterator, Optional, Tuple, cast
 import torch
 from torch import Tensor
 
-from ..lattice import Layout
+from ..core.lattice import Layout
 from .rotary import rotations
 
 # Fewest and most heads in a block: small blocks waste little arithmetic, large

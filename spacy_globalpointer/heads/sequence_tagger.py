@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..decoding import Mask
-from ..tagging import TagScheme
+from ..core.decoding import Mask
+from ..core.tags import TagScheme
 from .global_pointer import copy_rows
 from .precision import promote, without_autocast
 

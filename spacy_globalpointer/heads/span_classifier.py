@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..lattice import Lattice, Layout, band_sum
+from ..core.lattice import Lattice, Layout, band_sum
 from .global_pointer import copy_rows
 from .precision import promote, without_autocast
 

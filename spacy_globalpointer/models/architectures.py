@@ -11,9 +11,9 @@ from ..errors import Errors
 from ..heads import EfficientGlobalPointer, GlobalPointer, SpanClassifier
 from ..heads.efficient_global_pointer import FEATURES
 from ..heads.span_classifier import REPRESENTATIONS
-from ..types import SequenceModelT, SpanModelT
 from .sequence_scorer import build_sequence_model
 from .span_scorer import build_span_model
+from .types import SequenceModelT, SpanModelT
 
 
 def build_global_pointer_v1(

@@ -7,7 +7,7 @@ import torch
 from thinc.api import ArgsKwargs, Model, PyTorchShim, Shim, xp2torch
 from thinc.backends import ParamServer
 
-from ..threads import one_thread
+from ..core.threads import one_thread
 
 
 def renew_ids(model: Model) -> None:

@@ -7,10 +7,10 @@ from spacy.tokens import Doc
 from thinc.api import ArgsKwargs, Model, chain, torch2xp
 from thinc.types import Floats2d
 
+from ..core.tags import TagScores
 from ..heads import SequenceTagger
-from ..tagging import TagScores
-from ..types import SequenceModelT, TaggerModelT
 from .span_scorer import hidden_states, init, run_head, scorer_of
+from .types import SequenceModelT, TaggerModelT
 
 
 def build_sequence_model(

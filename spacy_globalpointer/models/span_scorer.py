@@ -15,10 +15,10 @@ from thinc.types import Floats2d
 from torch import nn
 from torch.nn.functional import dropout
 
-from ..lattice import Lattice, Layout
-from ..threads import one_thread
-from ..types import HeadBuilderT, HeadModelT, SpanModelT
+from ..core.lattice import Lattice, Layout
+from ..core.threads import one_thread
 from .head_shim import HeadShim
+from .types import HeadBuilderT, HeadModelT, SpanModelT
 
 
 def build_span_model(

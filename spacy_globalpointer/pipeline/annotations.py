@@ -6,7 +6,7 @@ import numpy
 from numpy.typing import NDArray
 from spacy.tokens import Doc, Span, SpanGroup
 
-from ..decoding import Mask, Spans, choose_flat
+from ..core.decoding import Mask, Spans, choose_flat
 
 
 def write_spans(

@@ -13,8 +13,8 @@ from spacy.tokens import Span
 from spacy.training import Example
 from spacy.training.corpus import create_docbin_reader
 
+from ..core.lattice import Lattice
 from ..errors import Warnings
-from ..lattice import Lattice
 from .alignment import Alignment
 from .gold import AlignedGold, DroppedGold, GoldReader
 

@@ -32,12 +32,11 @@ from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer, set_dropout_rate
 from torch import Tensor
 
+from ..core.tags import TagScores
+from ..core.threads import one_thread_in_fork
 from ..errors import Errors, Warnings
 from ..models.head_shim import renew_ids
 from ..models.span_scorer import build_head, resize_head, scorer_of
-from ..scoring import warn_of_unscored
-from ..tagging import TagScores
-from ..threads import one_thread_in_fork
 from .checksums import (
     CHECKSUMS,
     CONFIGURED,
@@ -52,6 +51,7 @@ from .gold import (
     TrainingData,
     annotation_found,
 )
+from .scoring import warn_of_unscored
 from .settings import STATE, Setting, Settings, check_config, defaults, merge_saved
 
 # What trains is the sum of all losses, over documents and labels, times this: enough

@@ -8,7 +8,7 @@ import torch
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from ..lattice import GoldSpans
+from ..core.lattice import GoldSpans
 from ..span_groups import contiguous_spans
 from .alignment import Alignment, Ints, Mask
 from .dropped_gold import DroppedGold

@@ -5,8 +5,8 @@ from typing import Dict, Sequence, Tuple
 import numpy
 from spacy.training import Example
 
-from ..decoding import longest_flat
-from ..tagging import GoldTags, TagScheme
+from ..core.decoding import longest_flat
+from ..core.tags import GoldTags, TagScheme
 from .alignment import Ints
 from .gold import AlignedGold, DroppedGold, GoldReader
 

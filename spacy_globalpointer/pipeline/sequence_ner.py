@@ -12,15 +12,15 @@ from spacy.vocab import Vocab
 from thinc.api import Config
 from torch import Tensor
 
-from ..decoding import Spans
+from ..core.crf import crf_loss, divergence, softmax_loss, span_probabilities, viterbi
+from ..core.decoding import Spans
+from ..core.tags import TagScores
+from ..core.threads import one_thread
 from ..errors import Errors
 from ..heads import SequenceTagger
-from ..heads.crf import crf_loss, divergence, softmax_loss, span_probabilities, viterbi
 from ..models.sequence_scorer import set_tags
 from ..models.span_scorer import scorer_of
-from ..tagging import TagScores
-from ..threads import one_thread
-from ..types import SequenceModelT
+from ..models.types import SequenceModelT
 from .annotations import write_ents, write_spans
 from .component import Recognizer
 from .gold import AlignedGold

@@ -27,9 +27,9 @@ from typing import (
 import numpy
 from thinc.api import Config
 
-from ..decoding import FLAT, OVERLAPS
+from ..core.decoding import FLAT, OVERLAPS
+from ..core.tags import SCHEMES
 from ..errors import Errors
-from ..tagging import SCHEMES
 from .gold import SOURCES
 
 # What "auto" is as value of `flat`: for doc.spans if `overlap` is "flat", and for

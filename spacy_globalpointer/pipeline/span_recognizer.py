@@ -22,14 +22,14 @@ from spacy.vocab import Vocab
 from thinc.api import Config
 from torch import Tensor, from_numpy
 
-from ..decoding import Spans, above, choose
+from ..core.decoding import Spans, above, choose
+from ..core.lattice import Lattice, Layout
+from ..core.objectives import Objective
+from ..core.rehearsal import span_divergence
+from ..core.threads import one_thread
 from ..errors import Errors, Warnings
-from ..lattice import Lattice, Layout
 from ..models.span_scorer import predict_lattice, scorer_of
-from ..objectives import Objective
-from ..rehearsal import span_divergence
-from ..threads import one_thread
-from ..types import SpanModelT
+from ..models.types import SpanModelT
 from .annotations import write_ents, write_spans
 from .candidates import CandidateReader, only_candidates
 from .component import Recognizer

@@ -10,7 +10,7 @@ from spacy.training import Example
 from ..errors import Errors
 from ..evaluation.error_kinds import KINDS, error_kinds
 from ..evaluation.table import read_table
-from ..scoring import SpanSource, spans_under
+from ..pipeline.scoring import SpanSource, spans_under
 
 # What documents can be chosen by.
 FILTERS = ("right", "missed", "spurious", "boundary", "type", "nesting")

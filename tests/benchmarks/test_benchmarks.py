@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from spacy_globalpointer.core.lattice import GoldSpans, Layout
+from spacy_globalpointer.core.objectives import ClassImbalanceLoss
 from spacy_globalpointer.heads import EfficientGlobalPointer, GlobalPointer
-from spacy_globalpointer.lattice import GoldSpans, Layout
-from spacy_globalpointer.objectives import ClassImbalanceLoss
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 

@@ -5,7 +5,7 @@ import math
 import numpy
 import pytest
 
-from spacy_globalpointer.decoding import Spans
+from spacy_globalpointer.core.decoding import Spans
 from spacy_globalpointer.evaluation import Candidates, fit_temperatures
 
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy
 import pytest
 
-from spacy_globalpointer.decoding import Spans
+from spacy_globalpointer.core.decoding import Spans
 from spacy_globalpointer.evaluation import Candidates, Goal, choose_thresholds
 
 

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from util import candidates, few_examples, ragged_batches
 
+from spacy_globalpointer.core.lattice import Layout
 from spacy_globalpointer.heads import EfficientGlobalPointer, GlobalPointer
 from spacy_globalpointer.heads import content as module
 from spacy_globalpointer.heads.content import Content
-from spacy_globalpointer.lattice import Layout
 
 WIDTH, M = 5, 4
 HEADS = [GlobalPointer, EfficientGlobalPointer]

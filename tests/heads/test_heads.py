@@ -7,10 +7,10 @@ import torch
 import torch.nn.functional as F
 from util import head_scores
 
+from spacy_globalpointer.core.lattice import GoldSpans, Layout
+from spacy_globalpointer.core.objectives import ClassImbalanceLoss
 from spacy_globalpointer.heads import EfficientGlobalPointer, GlobalPointer
 from spacy_globalpointer.heads.global_pointer import FIRST_SCORE
-from spacy_globalpointer.lattice import GoldSpans, Layout
-from spacy_globalpointer.objectives import ClassImbalanceLoss
 
 WIDTH = 5
 HEADS = [

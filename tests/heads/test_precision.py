@@ -6,6 +6,7 @@ import copy
 import pytest
 import torch
 
+from spacy_globalpointer.core.lattice import Lattice, Layout
 from spacy_globalpointer.heads import (
     EfficientGlobalPointer,
     GlobalPointer,
@@ -13,7 +14,6 @@ from spacy_globalpointer.heads import (
     SpanClassifier,
 )
 from spacy_globalpointer.heads.span_classifier import REPRESENTATIONS
-from spacy_globalpointer.lattice import Lattice, Layout
 
 WIDTH = 8
 LAYOUT = Layout([5, 0, 9, 1], 4)

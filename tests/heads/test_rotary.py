@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
+from spacy_globalpointer.core.lattice import Layout
 from spacy_globalpointer.heads import EfficientGlobalPointer, GlobalPointer
 from spacy_globalpointer.heads.rotary import KEPT, rotations
-from spacy_globalpointer.lattice import Layout
 
 PRECISIONS = [(torch.float64, 1e-12), (torch.float32, 1e-6)]
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from util import candidates, few_examples, lattice_width, ragged_batches, rotated
 
+from spacy_globalpointer.core.lattice import Layout
 from spacy_globalpointer.heads import rotary_band as module
 from spacy_globalpointer.heads.rotary_band import (
     MAX_BLOCK,
@@ -15,7 +16,6 @@ from spacy_globalpointer.heads.rotary_band import (
     linear_rotary_band,
     rotary_band,
 )
-from spacy_globalpointer.lattice import Layout
 
 LO, HI = MIN_BLOCK, MAX_BLOCK
 # (tokens, width) around the borders between block sizes and between blocks.

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from util import few_examples, lattice_of, lattice_width, ragged_batches
 
+from spacy_globalpointer.core.lattice import Layout
 from spacy_globalpointer.heads import SpanClassifier
 from spacy_globalpointer.heads.span_classifier import (
     REPRESENTATIONS,
     attend,
     max_product,
 )
-from spacy_globalpointer.lattice import Layout
 
 WIDTH = 5
 LENGTH_WIDTH = 3

@@ -5,15 +5,15 @@ import pytest
 import torch
 from thinc.api import fix_random_seed, noop, set_dropout_rate
 
+from spacy_globalpointer.core.crf import crf_loss, softmax_loss
+from spacy_globalpointer.core.tags import GoldTags
 from spacy_globalpointer.heads import SequenceTagger
-from spacy_globalpointer.heads.crf import crf_loss, softmax_loss
 from spacy_globalpointer.models.sequence_scorer import (
     build_sequence_model,
     sequence_scorer,
     set_tags,
 )
 from spacy_globalpointer.models.span_scorer import build_head, resize_head, scorer_of
-from spacy_globalpointer.tagging import GoldTags
 
 WIDTH = 4
 LENGTHS = [3, 0, 1, 5]

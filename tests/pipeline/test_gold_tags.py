@@ -9,9 +9,9 @@ from spacy.training import Example
 from spacy.util import filter_spans
 from util import few_examples
 
+from spacy_globalpointer.core.tags import TagScheme
 from spacy_globalpointer.pipeline.gold import DroppedGold, GoldReader
 from spacy_globalpointer.pipeline.gold_tags import batch_tags
-from spacy_globalpointer.tagging import TagScheme
 
 NLP = spacy.blank("xx")
 LABELS = ["A", "B"]

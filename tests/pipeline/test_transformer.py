@@ -25,7 +25,7 @@ from pipelines import (
 from thinc.api import Adam
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
-from spacy_globalpointer.optimizers import create_encoder_head_adam_v1
+from spacy_globalpointer.training.optimizers import create_encoder_head_adam_v1
 
 LISTENER = {
     "@architectures": "spacy-transformers.TransformerListener.v1",

@@ -26,7 +26,6 @@ def test_the_package_has_them(trained):
     assert spacy_globalpointer.visualize is visualize
     assert spacy_globalpointer.lattice_scores is lattice_scores
     assert {"visualize", "lattice_scores"} <= set(dir(spacy_globalpointer))
-    assert isinstance(spacy_globalpointer.lattice, types.ModuleType)
     with pytest.raises(AttributeError, match="nothing"):
         _ = spacy_globalpointer.nothing
 

@@ -10,7 +10,7 @@ from thinc.api import Adam, Linear, chain, fix_random_seed, with_array
 
 from spacy_globalpointer.heads import EfficientGlobalPointer
 from spacy_globalpointer.models.span_scorer import build_head, scorer_of, span_scorer
-from spacy_globalpointer.optimizers import create_encoder_head_adam_v1
+from spacy_globalpointer.training.optimizers import create_encoder_head_adam_v1
 
 WIDTH = 5
 N_STEPS = 6

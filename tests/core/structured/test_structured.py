@@ -6,8 +6,8 @@ import pytest
 import torch
 from util import candidates
 
-from spacy_globalpointer.lattice import GoldSpans, Lattice, Layout
-from spacy_globalpointer.structured import NestedCRF, SemiMarkovCRF
+from spacy_globalpointer.core.lattice import GoldSpans, Lattice, Layout
+from spacy_globalpointer.core.structured import NestedCRF, SemiMarkovCRF
 
 OBJECTIVES = {"flat": SemiMarkovCRF, "nested": NestedCRF}
 every_kind = pytest.mark.parametrize("kind", OBJECTIVES)

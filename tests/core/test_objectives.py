@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from util import candidates, few_examples, lattice_width, ragged_batches
 
-from spacy_globalpointer.lattice import GoldSpans, Lattice, Layout
-from spacy_globalpointer.objectives import BinaryCrossEntropy, ClassImbalanceLoss
+from spacy_globalpointer.core.lattice import GoldSpans, Lattice, Layout
+from spacy_globalpointer.core.objectives import BinaryCrossEntropy, ClassImbalanceLoss
 
 getcontext().prec = 50
 

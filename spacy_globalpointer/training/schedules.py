@@ -15,7 +15,7 @@ from spacy.training.corpus import FILE_TYPE, walk_corpus
 from spacy.util import get_lang_class
 from thinc.api import warmup_linear
 
-from .errors import Errors
+from ..errors import Errors
 
 CorpusT = Callable[[Language], Iterable[Example]]
 BatcherT = Callable[[Iterable[Example]], Iterable[Any]]

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from util import few_examples
 
-from spacy_globalpointer.heads.crf import (
+from spacy_globalpointer.core.crf import (
     crf_loss,
     softmax_loss,
     span_probabilities,
     viterbi,
 )
-from spacy_globalpointer.tagging import SCHEMES, GoldTags, TagScheme, TagScores
+from spacy_globalpointer.core.tags import SCHEMES, GoldTags, TagScheme, TagScores
 
 # One to three labels, and documents short enough to try all paths.
 CASES = [

@@ -23,7 +23,7 @@ from spacy.util import registry
 
 from spacy_globalpointer.evaluation import label_counts, read_table, span_metrics
 from spacy_globalpointer.evaluation import prf as prf_of_counts
-from spacy_globalpointer.scoring import span_score, spans_under
+from spacy_globalpointer.pipeline.scoring import span_score, spans_under
 
 VOCAB = spacy.blank("xx").vocab
 LABELS = "ABC"

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from util import candidates, few_examples, lattice_width, ragged_batches
 
-from spacy_globalpointer.lattice import GoldSpans, Lattice, Layout
-from spacy_globalpointer.objectives import ClassImbalanceLoss, SampledSoftmax
+from spacy_globalpointer.core.lattice import GoldSpans, Lattice, Layout
+from spacy_globalpointer.core.objectives import ClassImbalanceLoss, SampledSoftmax
 
 N_LABELS = 2
 NONE = N_LABELS

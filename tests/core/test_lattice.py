@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from util import candidates, few_examples, lattice_width, ragged_batches
 
-from spacy_globalpointer.lattice import Layout, band_sum, touches
+from spacy_globalpointer.core.lattice import Layout, band_sum, touches
 
 
 def random(*shape, seed=0):

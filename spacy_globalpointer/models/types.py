@@ -7,8 +7,8 @@ from thinc.api import Model
 from thinc.types import Floats2d
 from torch import nn
 
-from .lattice import Lattice
-from .tagging import TagScores
+from ..core.lattice import Lattice
+from ..core.tags import TagScores
 
 # Token vectors of each document in, the scores of all its candidates out.
 HeadModelT = Model[List[Floats2d], Lattice]

@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..errors import Errors
 from .decoding import Ints, Mask
-from .errors import Errors
 from .lattice import GoldSpans, Lattice, Layout, touches
 
 

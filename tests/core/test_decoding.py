@@ -14,7 +14,7 @@ from spacy.util import filter_spans
 from spacy.vocab import Vocab
 from util import candidates, few_examples, lattice_width
 
-from spacy_globalpointer.decoding import (
+from spacy_globalpointer.core.decoding import (
     OVERLAPS,
     best_flat,
     best_nested,
@@ -26,7 +26,7 @@ from spacy_globalpointer.decoding import (
     overlap_of,
     resolve,
 )
-from spacy_globalpointer.lattice import Lattice, Layout
+from spacy_globalpointer.core.lattice import Lattice, Layout
 
 INF = math.inf
 

@@ -13,7 +13,7 @@ from spacy.training.loop import train as spacy_train
 from spacy.util import load_model_from_config, registry
 from thinc.api import Config, Optimizer
 
-from spacy_globalpointer.schedules import (
+from spacy_globalpointer.training.schedules import (
     _warmup_linear,
     warmup_linear_epochs_v1,
     warmup_linear_epochs_v2,

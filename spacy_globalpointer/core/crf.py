@@ -17,8 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..decoding import Floats, Ints
-from ..tagging import GoldTags, Lengths, TagScheme, TagScores
+from .decoding import Floats, Ints
+from .tags import GoldTags, Lengths, TagScheme, TagScores
 
 # A score further than this below the highest one of its token, or of all
 # transitions, counts as that far below, so that no product of exponentials leaves

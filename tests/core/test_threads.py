@@ -10,7 +10,7 @@ import pytest
 import torch
 from pipelines import TEXTS, pipeline, train
 
-from spacy_globalpointer.threads import _mkl_setter, one_thread
+from spacy_globalpointer.core.threads import _mkl_setter, one_thread
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from spacy.scorer import Scorer
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from .errors import Warnings
-from .pipeline.gold import GoldReader
-from .span_groups import contiguous_spans
+from ..errors import Warnings
+from ..span_groups import contiguous_spans
+from .gold import GoldReader
 
 # The name of a score, with the key of doc.spans.
 KEYED_SCORE = re.compile("spans_(.+?)_(p|r|f|macro_f|per_type)")

@@ -9,7 +9,7 @@ from spacy.training import biluo_to_iob, offsets_to_biluo_tags
 from spacy.vocab import Vocab
 from util import few_examples
 
-from spacy_globalpointer.tagging import SCHEMES, TagScheme
+from spacy_globalpointer.core.tags import SCHEMES, TagScheme
 
 LABELS = ["A", "B", "C"]
 

@@ -1,0 +1,1 @@
+"""Arrays, torch and numpy alone: the lattice, its objectives, and decoding."""

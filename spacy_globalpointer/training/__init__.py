@@ -1,0 +1,1 @@
+"""What training needs beside the components: optimizers and schedules."""
