@@ -348,6 +348,94 @@ WEBANNO = """#FORMAT=WebAnno TSV 3.2
 1-4\t13-17\tYork\t*\tLOC\t
 1-5\t17-18\t.\t_\t_\t
 """
+BIOC = """<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE collection SYSTEM "BioC.dtd">
+<collection>
+  <source>PubTator</source><date>2020</date><key>collection.key</key>
+  <document>
+    <id>7</id>
+    <infon key="license">none</infon>
+    <passage>
+      <infon key="type">title</infon>
+      <offset>0</offset>
+      <text>Aspirin &amp; co.</text>
+      <annotation id="1">
+        <infon key="identifier">D001</infon>
+        <infon key="type">Chemical</infon>
+        <location offset="0" length="7"/>
+        <text>Aspirin</text>
+      </annotation>
+    </passage>
+    <passage>
+      <infon key="type">abstract</infon>
+      <offset>14</offset>
+      <text>Left and right leg pain.</text>
+      <annotation id="2">
+        <infon key="type">Symptom</infon>
+        <location offset="14" length="4"/>
+        <location offset="29" length="8"/>
+        <text>Left leg pain</text>
+      </annotation>
+      <annotation id="3">
+        <infon key="type">Symptom</infon>
+        <location offset="23" length="14"/>
+        <text>right leg pain</text>
+      </annotation>
+    </passage>
+    <relation id="R0">
+      <infon key="type">treats</infon>
+      <node refid="1" role="drug"/>
+      <node refid="3" role="symptom"/>
+    </relation>
+    <relation id="R1">
+      <infon key="type">Association</infon>
+      <infon key="entity1">D001</infon>
+    </relation>
+  </document>
+</collection>
+"""
+BIOC_JSON = json.dumps(
+    {
+        "documents": [
+            {
+                "id": "7",
+                "passages": [
+                    {
+                        "offset": 0,
+                        "text": "Aspirin helps.",
+                        "annotations": [
+                            {
+                                "id": "1",
+                                "infons": {"type": "Chemical"},
+                                "text": "Aspirin",
+                                "locations": [{"offset": 0, "length": 7}],
+                            }
+                        ],
+                    }
+                ],
+                "relations": [],
+            }
+        ]
+    },
+    indent=1,
+)
+INLINE_XML = """<?xml version="1.0"?>
+<corpus>
+<doc id="1">
+<title>Caf&eacute; &amp; more</title>
+<s>In <place>Cork</place>, <person>Ann <name>Lee</name></person> left.</s>
+<s><person>Bo</person></s>
+</doc>
+</corpus>
+"""
+SGML = """<ENAMEX TYPE="PERSON">Ann</ENAMEX> left
+for <ENAMEX TYPE="CITY">Cork</ENAMEX>.
+
+Bo <TIMEX TYPE="DATE">today</TIMEX>
+"""
+TOKENS_XML = """<text><s><w>In</w> <ne type="LOC"><w>New</w> <w>York</w></ne></s>
+<s><w>Oh</w> <w>!</w></s></text>
+"""
 SAMPLES = {
     "conll2003": ("eng.train", CONLL2003),
     "genia": ("genia.iob2", GENIA),
@@ -382,4 +470,9 @@ SAMPLES = {
     "oneie": ("a.oneie.json", ONEIE),
     "gliner": ("a.json", GLINER),
     "dataturks": ("a.json", DATATURKS),
+    "bioc": ("a.xml", BIOC),
+    "bioc_json": ("a.json", BIOC_JSON),
+    "inline_xml": ("a.xml", INLINE_XML),
+    "sgml": ("a.sgml", SGML),
+    "tokens_xml": ("a.xml", TOKENS_XML),
 }

@@ -3,7 +3,7 @@
     {"id": 1, "text": "Apple Inc.", "label": [[0, 10, "ORG"]]}
     {"id": 1, "text": "Apple Inc.", "entities": [
         {"id": 7, "label": "ORG", "start_offset": 0, "end_offset": 10}],
-     "relations": []}
+     "relations": [{"id": 9, "from_id": 7, "to_id": 8, "type": "OF"}]}
 
 The list is called "label", "labels" or "entities", the text "text" or "data".
 """
@@ -11,7 +11,15 @@ The list is called "label", "labels" or "entities", the text "text" or "data".
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional
 
-from .fields import a_list, a_string, an_object, an_offset, count_of, is_offset
+from .fields import (
+    a_list,
+    a_relation,
+    a_string,
+    an_object,
+    an_offset,
+    is_offset,
+    relation_rows,
+)
 from .head import Head
 from .record import LineError, Mention, Record
 from .registry import Format
@@ -28,14 +36,12 @@ def read_doccano(path: Path, tally: Tally) -> Iterator[Record]:
             with source.record():
                 row = an_object(row)
                 text = a_string(row, "text" if "text" in row else "data")
-                yield Record(
-                    path,
-                    source.line,
-                    _mentions(row),
-                    text=text,
-                    unit="characters",
-                    others=count_of(row, "relations"),
-                )
+                record = Record(path, source.line, None, text=text, unit="characters")
+                spans = _spans(row)
+                if spans is not None:
+                    record.mentions = [_mention(span) for span in spans]
+                _add_relations(record, row, spans or [])
+                yield record
 
 
 def is_doccano(head: Head) -> bool:
@@ -60,11 +66,35 @@ def _fits(row: Dict[str, Any]) -> bool:
     )
 
 
-def _mentions(row: Any) -> Optional[List[Mention]]:
+def _spans(row: Any) -> Optional[List[Any]]:
     found = [key for key in LISTS if row.get(key) is not None]
     if not found:
         return None
-    return [_mention(span) for key in found for span in a_list(row, key)]
+    return [span for key in found for span in a_list(row, key)]
+
+
+def _add_relations(record: Record, row: Any, spans: List[Any]) -> None:
+    """Add the relations, which name spans by their identifiers. One of a span that is
+    missing is counted."""
+    rows = relation_rows(row)
+    if rows is None:
+        return
+    places = {
+        span["id"]: i
+        for i, span in enumerate(spans)
+        if isinstance(span, dict) and isinstance(span.get("id"), (int, str))
+    }
+    record.relations = []
+    for relation in map(an_object, rows):
+        ends = [relation.get(key) for key in ("from_id", "to_id")]
+        found = [places.get(end) for end in ends if isinstance(end, (int, str))]
+        label = relation.get("type")
+        if len(found) < 2 or None in found or not isinstance(label, str) or not label:
+            record.others += 1
+        else:
+            record.relations.append(
+                a_relation(found[0], found[1], label, len(spans)),
+            )
 
 
 def _mention(span: Any) -> Mention:

@@ -7,6 +7,7 @@ from typing import Any, Iterator, List, Optional, Set
 
 from . import (
     biaffine,
+    bioc,
     bionlp,
     brat,
     cluener,
@@ -19,6 +20,7 @@ from . import (
     dygie,
     entities_json,
     gliner,
+    inline_xml,
     jsonl,
     label_studio,
     oneie,
@@ -36,11 +38,12 @@ from .head import Head
 from .record import CorpusError, Record
 from .registry import FORMATS, Format, register
 from .tally import Tally
+from .xml_events import xml_error
 
 # In the order in which they are shown.
 for _module in (
     *(jsonl, prodigy, doccano, label_studio, columns, conllu, csv_columns),
-    *(webanno, brat, bionlp, pubtator),
+    *(webanno, brat, bionlp, pubtator, bioc, inline_xml),
     *(cluener, cmeee, spert, dygie, spacy_docbin, spacy_json),
     *(train_data, entities_json, token_tags, biaffine, w2ner, oneie, gliner),
     dataturks,
@@ -68,6 +71,9 @@ def find_format(path: Path, encoding: Optional[str] = None) -> Optional[str]:
         return found[0]
     if not found and head.is_json and not head.rows and head.error is not None:
         raise head.error
+    damage = None if found else xml_error(head)
+    if damage is not None:
+        raise damage
     if found:
         which = f"could be of several formats, {', '.join(found)}"
     else:

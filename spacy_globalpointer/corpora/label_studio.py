@@ -37,6 +37,8 @@ SURE_ADDRESS = re.compile(rf"\S*[^\s:/]/{FILE}|{STORE}", re.I)
 
 # The regions of each text, under the name of its tag.
 Regions = Dict[str, List[Mention]]
+# Head, tail and label of each relation.
+Links = List[Tuple[Mention, Mention, str]]
 
 
 def read_label_studio(path: Path, tally: Tally) -> Iterator[Record]:
@@ -48,13 +50,14 @@ def read_label_studio(path: Path, tally: Tally) -> Iterator[Record]:
                 record = Record(path, source.line, None, unit="characters")
                 if "data" in row:
                     texts = _strings_of(an_object(row["data"]))
-                    regions = _first_annotation(row, record, tally)
+                    regions, links = _first_annotation(row, record, tally)
                 else:
                     about = {key: row[key] for key in row if key not in ABOUT}
                     texts, regions = _strings_of(about), _spans_of_short(row)
+                    links = []
                 if not texts:
                     raise LineError(f"there is no text in {row!r:.80}")
-                yield from _documents(record, texts, regions)
+                yield from _documents(record, texts, regions, links)
 
 
 def is_label_studio(head: Head) -> bool:
@@ -106,34 +109,63 @@ def _spans_of_short(row: Any) -> Regions:
     }
 
 
-def _first_annotation(row: Any, record: Record, tally: Tally) -> Optional[Regions]:
+def _first_annotation(
+    row: Any, record: Record, tally: Tally
+) -> Tuple[Optional[Regions], Links]:
     """The regions of the first annotation that was not cancelled, None if there is
-    none."""
+    none, and its relations."""
     chosen: Optional[Regions] = None
+    chosen_links: Links = []
     kind = next((key for key in LISTS if key in row), LISTS[0])
     for annotation in map(an_object, a_list(row, kind)):
-        regions = _results(annotation, record)
-        n = sum(map(len, regions.values()))
+        regions, links = _results(annotation, record)
+        n = sum(map(len, regions.values())) + len(links)
         if annotation.get("was_cancelled"):
             tally.add("of a rejected or skipped document", record, n=n)
         elif chosen is None:
-            chosen = regions
+            chosen, chosen_links = regions, links
         else:
             tally.add("of another annotator of the same text", record, n=n)
-    return chosen
+    return chosen, chosen_links
 
 
-def _results(annotation: Any, record: Record) -> Regions:
+def _results(annotation: Any, record: Record) -> Tuple[Regions, Links]:
     regions: Regions = {}
+    by_id: Dict[Any, Mention] = {}
+    relations: List[Any] = []
     for result in map(an_object, a_list(annotation, "result")):
         value = result.get("value")
         if result.get("type") in REGIONS and value is not None:
             name = result.get("to_name")
             name = name if isinstance(name, str) else ""
-            regions.setdefault(name, []).extend(_mentions(an_object(value)))
+            mentions = _mentions(an_object(value))
+            regions.setdefault(name, []).extend(mentions)
+            if isinstance(result.get("id"), (int, str)):
+                by_id[result["id"]] = mentions[0]
+        elif result.get("type") == "relation":
+            relations.append(result)
         else:
             record.others += 1
-    return regions
+    links: Links = []
+    for result in relations:
+        found = _links(result, by_id)
+        links += found
+        record.others += not found
+    return regions, links
+
+
+def _links(result: Any, by_id: Dict[Any, Mention]) -> Links:
+    """The relations of two regions: one a label, and both directions of one that has
+    both. A relation without a label, or of what is no region, is none."""
+    ids = [result.get(key) for key in ("from_id", "to_id")]
+    head, tail = (by_id.get(i) if isinstance(i, (int, str)) else None for i in ids)
+    labels, direction = result.get("labels"), result.get("direction")
+    if head is None or tail is None or not is_strings(labels):
+        return []
+    pairs = [(tail, head)] if direction == "left" else [(head, tail)]
+    if direction == "bi":
+        pairs.append((tail, head))
+    return [(*pair, label) for label in labels if label for pair in pairs]
 
 
 def _mentions(value: Any) -> List[Mention]:
@@ -156,17 +188,31 @@ def _strings_of(data: Dict[str, Any]) -> Dict[str, str]:
 
 
 def _documents(
-    record: Record, texts: Dict[str, str], regions: Optional[Regions]
+    record: Record, texts: Dict[str, str], regions: Optional[Regions], links: Links
 ) -> Iterator[Record]:
-    """A record for each text that has regions; without any, one for the main text."""
+    """A record for each text that has regions; without any, one for the main text. A
+    relation between two texts is counted."""
     found: Dict[str, List[Mention]] = {}
     for name, mentions in (regions or {}).items():
         key = _text_of(name, mentions, texts)
         found.setdefault(key, []).extend(mentions)
     if not found:
         found[_text_of("", [], texts)] = []
+    places = {
+        id(mention): (key, i)
+        for key, mentions in found.items()
+        for i, mention in enumerate(mentions)
+    }
+    n_within = 0
     for i, (key, mentions) in enumerate(found.items()):
         text = texts[key]
+        relations = [
+            (places[id(head)][1], places[id(tail)][1], label)
+            for head, tail, label in links
+            if places[id(head)][0] == places[id(tail)][0] == key
+        ]
+        n_within += len(relations)
+        is_last = i == len(found) - 1
         _check_text(text, mentions)
         for mention in mentions:
             mention.surface = _with_line_breaks(mention.surface, text)
@@ -177,7 +223,8 @@ def _documents(
             text=text,
             unit="characters",
             doc=f"{record.path}:{record.line}" if len(found) > 1 else None,
-            others=0 if i else record.others,
+            relations=relations or None,
+            others=record.others + len(links) - n_within if is_last else 0,
         )
 
 

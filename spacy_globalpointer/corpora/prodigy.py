@@ -3,8 +3,9 @@
     {"text": "Apple Inc.", "tokens": [{"text": "Apple", "start": 0, "end": 5}, ...],
      "spans": [{"start": 0, "end": 10, "label": "ORG"}], "answer": "accept"}
 
-Tasks and spans that were rejected or ignored are left out. With tokens, the document
-has those on which was annotated, unless they are word pieces.
+"relations" have "head" and "child", numbers of tokens, and perhaps "head_span" and
+"child_span". Tasks and spans that were rejected or ignored are left out. With tokens,
+the document has those on which was annotated, unless they are word pieces.
 
 A row of a recipe that asks about one span at a time ("_is_binary") says that this span
 is right or wrong and nothing of the rest. The accepted spans of one text are one
@@ -16,11 +17,12 @@ from typing import Any, Dict, Iterator, List, Optional
 
 from .fields import (
     a_list,
+    a_relation,
     a_string,
     an_object,
     an_offset,
-    count_of,
     is_offset,
+    relation_rows,
 )
 from .head import Head
 from .record import Mention, Record
@@ -42,9 +44,11 @@ def read_prodigy(path: Path, tally: Tally) -> Iterator[Record]:
                     None,
                     text=a_string(row, "text"),
                     unit="characters",
-                    others=count_of(row, "relations"),
                 )
-                record.mentions = _mentions(row, record, tally)
+                spans = _spans(row, record, tally)
+                if spans is not None:
+                    record.mentions = [_mention(span) for span in spans]
+                _add_relations(record, row, spans or [])
                 record.tokens = _tokens(row, record.text or "")
                 is_accepted = row.get("answer", "accept") == "accept"
                 if not is_accepted:
@@ -71,20 +75,61 @@ def is_prodigy(head: Head) -> bool:
     )
 
 
-def _mentions(row: Any, record: Record, tally: Tally) -> Optional[List[Mention]]:
+def _spans(row: Any, record: Record, tally: Tally) -> Optional[List[Any]]:
+    """The spans that were not rejected."""
     # A task that was answered without a span has none, where no span is said of.
     if row.get("spans") is None:
         return [] if "answer" in row else None
-    mentions = []
+    spans = []
     for span in map(an_object, a_list(row, "spans")):
-        start, end = an_offset(span, "start"), an_offset(span, "end")
-        mention = Mention(start, end, a_string(span, "label"))
         # Spans may have an answer of their own.
         if span.get("answer") in ("reject", "ignore"):
-            tally.add("rejected or skipped span", record, mention)
+            tally.add("rejected or skipped span", record, _mention(span))
         else:
-            mentions.append(mention)
-    return mentions
+            spans.append(span)
+    return spans
+
+
+def _mention(span: Any) -> Mention:
+    start, end = an_offset(span, "start"), an_offset(span, "end")
+    return Mention(start, end, a_string(span, "label"))
+
+
+def _add_relations(record: Record, row: Any, spans: List[Any]) -> None:
+    """Add the relations, each with its head and its child as spans, or as the last
+    token of a span. One of a span that is missing is counted."""
+    rows = relation_rows(row)
+    if rows is None:
+        return
+    by_place: Dict[Any, int] = {}
+    by_token: Dict[Any, int] = {}
+    for i, span in enumerate(spans):
+        by_place.setdefault((span["start"], span["end"]), i)
+        by_place.setdefault((span["start"], span["end"], span["label"]), i)
+        if is_offset(span.get("token_end")):
+            by_token.setdefault(span["token_end"], i)
+    record.relations = []
+    for relation in map(an_object, rows):
+        ends: List[Optional[int]] = []
+        for key in ("head", "child"):
+            end = relation.get(f"{key}_span")
+            token = relation.get(key)
+            if isinstance(end, dict):
+                start, stop = end.get("start"), end.get("end")
+                place = (start, stop) if is_offset(start) and is_offset(stop) else None
+                found = by_place.get(place)
+                if place is not None and isinstance(end.get("label"), str):
+                    found = by_place.get((*place, end["label"]), found)
+                ends.append(found)
+            else:
+                ends.append(by_token.get(token) if is_offset(token) else None)
+        label = relation.get("label")
+        if None in ends or not isinstance(label, str) or not label:
+            record.others += 1
+        else:
+            record.relations.append(
+                a_relation(ends[0], ends[1], label, len(spans)),
+            )
 
 
 def _add_answer(
@@ -104,6 +149,9 @@ def _add_answer(
     else:
         mentions = record.mentions or []
         whole.others += record.others
+    # An answer about one span says nothing of relations.
+    whole.others += len(record.relations or ())
+    record.relations = None
     if is_accepted and mentions:
         known = whole.mentions or []
         whole.mentions = known + [

@@ -9,6 +9,8 @@ from corpora_samples import (
     ANNOTATION,
     BIAFFINE,
     BILUO,
+    BIOC,
+    BIOC_JSON,
     BIOES,
     CLUENER,
     CMEEE,
@@ -22,6 +24,7 @@ from corpora_samples import (
     GENIA,
     GERMEVAL,
     GLINER,
+    INLINE_XML,
     IOB1,
     JSONL,
     LABEL_STUDIO,
@@ -33,9 +36,11 @@ from corpora_samples import (
     PRODIGY,
     PUBTATOR,
     SCIERC,
+    SGML,
     SPERT,
     TEXT,
     TOKEN_TAGS,
+    TOKENS_XML,
     TRAIN_DATA,
     TRAIN_DATA_LINES,
     W2NER,
@@ -181,6 +186,31 @@ SAMPLES = {
         ("Ann Lee of York", [(0, 2, "PER"), (3, 4, "LOC"), (3, 4, "X")]),
         ("Bob", None),
     ]),
+    "bioc": ("train.xml", BIOC, "bioc", "en", [
+        (
+            "Aspirin & co. \n Left and right leg pain .",
+            [(0, 1, "Chemical"), (6, 9, "Symptom")],
+        ),
+    ]),
+    "bioc json": ("train.json", BIOC_JSON, "bioc", "en", [
+        ("Aspirin helps .", [(0, 1, "Chemical")]),
+    ]),
+    "inline xml": ("train.xml", INLINE_XML, "inline-xml", "en", [
+        (
+            "In Cork , Ann Lee left .",
+            [(1, 2, "place"), (3, 5, "person"), (4, 5, "name")],
+        ),
+        ("Bo", [(0, 1, "person")]),
+    ]),
+    "sgml": ("train.sgml", SGML, "inline-xml", "en", [
+        ("Ann left", [(0, 1, "PERSON")]),
+        ("for Cork .", [(1, 2, "CITY")]),
+        ("Bo today", [(1, 2, "DATE")]),
+    ]),
+    "tokens xml": ("train.xml", TOKENS_XML, "inline-xml", "en", [
+        ("In New York", [(1, 3, "LOC")]),
+        ("Oh !", []),
+    ]),
 }  # fmt: skip
 
 
@@ -257,7 +287,8 @@ def test_what_readers_leave_out_is_counted(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name, n", [("pubtator", 1), ("spert", 0), ("doccano objects", 1), ("scierc", 0)]
+    "name, n",
+    [("pubtator", 1), ("spert", 0), ("doccano objects", 0), ("scierc", 0), ("bioc", 1)],
 )
 def test_relations_that_are_not_kept_are_counted(tmp_path, name, n):
     file, content, _, lang, _ = SAMPLES[name]

@@ -328,3 +328,105 @@ def test_relations_of_oneie(tmp_path):
     person, place = (0, 1, "PER"), (2, 3, "GPE")
     assert contents(doc)[1] == {(person, place, "PHYS")}
     assert tally.counts == {NO_SPAN: 1}  # the event
+
+
+def linked(path, **options):
+    """Relations of the documents of a file, by the words of their ends."""
+    tally = Tally()
+    docs = read(path, tally, lang="en", **options)
+    found = []
+    for doc in docs:
+        group = doc.spans[KEY]
+        rows = group.attrs.get("relations", [])
+        found.append({(group[h].text, group[t].text, label) for h, t, label in rows})
+    return found, tally.counts[NO_SPAN]
+
+
+def test_relations_of_doccano(tmp_path):
+    text = "Ann and Bo left Cork"
+    entities = [
+        {"id": i, "label": label, "start_offset": start, "end_offset": end}
+        for i, label, start, end in [(7, "P", 0, 3), (9, "P", 8, 10), (8, "L", 16, 20)]
+    ]
+    relations = [
+        {"id": 1, "from_id": 7, "to_id": 8, "type": "left"},
+        {"id": 2, "from_id": 8, "to_id": 9, "type": "left by"},
+        {"id": 3, "from_id": 8, "to_id": 70, "type": "left by"},
+    ]
+    row = {"id": 1, "text": text, "entities": entities, "relations": relations}
+    path = write(tmp_path / "a.jsonl", json.dumps(row) + "\n")
+    assert linked(path) == (
+        [{("Ann", "Cork", "left"), ("Cork", "Bo", "left by")}],
+        1,
+    )
+
+
+@pytest.mark.parametrize("with_spans", [False, True])
+def test_relations_of_prodigy(tmp_path, with_spans):
+    """As rel.manual writes them, and as spaCy's rel_component reads them: by the last
+    token of a span. The span that was rejected has no position."""
+    words = ["Ann", "Lee", "hit", "Bo", "hard", "."]
+    places, start = [], 0
+    for word in words:
+        places.append((start, start + len(word)))
+        start += len(word) + 1
+    tokens = [
+        {"text": word, "start": a, "end": b, "id": i}
+        for i, (word, (a, b)) in enumerate(zip(words, places))
+    ]
+
+    def span(first, last, label, **more):
+        return {
+            "start": places[first][0],
+            "end": places[last][1],
+            "token_start": first,
+            "token_end": last,
+            "label": label,
+            **more,
+        }
+
+    spans = [span(4, 4, "HOW", answer="reject"), span(0, 1, "P"), span(3, 3, "P")]
+    relations = [
+        {"head": 1, "child": 3, "label": "hits"},
+        {"head": 3, "child": 4, "label": "how"},
+    ]
+    if with_spans:
+        relations[0].update(head_span=spans[1], child_span=spans[2])
+        relations[1].update(head_span=spans[2], child_span=spans[0])
+    row = {
+        "text": " ".join(words),
+        "tokens": tokens,
+        "spans": spans,
+        "answer": "accept",
+    }
+    path = write(tmp_path / "a.jsonl", json.dumps({**row, "relations": relations}))
+    assert linked(path) == ([{("Ann Lee", "Bo", "hits")}], 1)
+
+
+@pytest.mark.parametrize(
+    "direction, expected",
+    [
+        ("right", {("Ann", "Cork", "in")}),
+        ("left", {("Cork", "Ann", "in")}),
+        ("bi", {("Ann", "Cork", "in"), ("Cork", "Ann", "in")}),
+        (None, {("Ann", "Cork", "in")}),
+    ],
+)
+def test_relations_of_label_studio(tmp_path, direction, expected):
+    def region(name, start, end, text, label):
+        value = {"start": start, "end": end, "text": text, "labels": [label]}
+        return {"id": name, "to_name": "text", "type": "labels", "value": value}
+
+    relation = {"from_id": "a", "to_id": "b", "type": "relation", "labels": ["in"]}
+    if direction is not None:
+        relation["direction"] = direction
+    result = [
+        relation,
+        region("b", 7, 11, "Cork", "L"),
+        region("a", 0, 3, "Ann", "P"),
+        {"from_id": "a", "to_id": "gone", "type": "relation", "labels": ["in"]},
+        {"from_id": "a", "to_id": "b", "type": "relation", "labels": []},
+    ]
+    row = {"data": {"text": "Ann in Cork"}, "annotations": [{"result": result}]}
+    path = write(tmp_path / "a.json", json.dumps([row]))
+    assert linked(path) == ([expected], 2)

@@ -4,6 +4,7 @@ that can hold them, and so do real corpora."""
 import json
 import os
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import srsly
@@ -293,6 +294,67 @@ def as_gliner(docs):
 
 
 # Those with tokens give the tokens back; the others are compared by characters.
+def as_bioc(docs):
+    collection = ElementTree.Element("collection")
+    for words, spans in docs:
+        text, places = characters(words, spans)
+        document = ElementTree.SubElement(collection, "document")
+        passage = ElementTree.SubElement(document, "passage")
+        ElementTree.SubElement(passage, "offset").text = "0"
+        ElementTree.SubElement(passage, "text").text = text
+        for start, end, label in places:
+            annotation = ElementTree.SubElement(passage, "annotation")
+            ElementTree.SubElement(annotation, "infon", key="type").text = label
+            place = {"offset": str(start), "length": str(end - start)}
+            ElementTree.SubElement(annotation, "location", place)
+            ElementTree.SubElement(annotation, "text").text = text[start:end]
+    return ElementTree.tostring(collection, encoding="unicode")
+
+
+def as_bioc_json(docs):
+    documents_ = []
+    for words, spans in docs:
+        text, places = characters(words, spans)
+        annotations = [
+            {
+                "infons": {"type": label},
+                "text": text[start:end],
+                "locations": [{"offset": start, "length": end - start}],
+            }
+            for start, end, label in places
+        ]
+        passage = {"offset": 0, "text": text, "annotations": annotations}
+        documents_.append({"passages": [passage]})
+    return json.dumps({"documents": documents_})
+
+
+def as_inline_xml(docs):
+    """Each sentence with a word before it, so that there is text beside elements."""
+    corpus = ElementTree.Element("corpus")
+    for words, spans in [(["a", "b"], [(0, 1, "PER")]), *docs]:
+        sentence = last = ElementTree.SubElement(corpus, "s")
+        sentence.text = "first"
+        tags = [None] * len(words)
+        for start, end, label in spans:
+            tags[start:end] = [(start, label)] * (end - start)
+        for word, tag, before in zip(words, tags, [None, *tags]):
+            if tag is not None and tag == before:
+                last.text += f" {word}"
+                continue
+            if last is sentence:
+                last.text += " "
+            else:
+                last.tail = (last.tail or "") + " "
+            if tag is not None:
+                last = ElementTree.SubElement(sentence, "name", type=tag[1])
+                last.text = word
+            elif last is sentence:
+                last.text += word
+            else:
+                last.tail += word
+    return ElementTree.tostring(corpus, encoding="unicode")
+
+
 WITH_TOKENS = {
     "jsonl": as_jsonl,
     "prodigy": as_prodigy,
@@ -312,6 +374,8 @@ WITH_TEXT = {
     "train-data": as_train_data,
     "entities": as_entities,
     "dataturks": as_dataturks,
+    "bioc": as_bioc,
+    "bioc-json": as_bioc_json,
 }
 FLAT = {
     "columns": as_columns,
@@ -357,7 +421,8 @@ def test_texts_and_characters_survive(path, name, docs):
     """By character, so that no token is cut; white space there is part of a token
     before it."""
     path.write_text(WITH_TEXT[name](docs), encoding="utf8", newline="")
-    for doc, expected in zip(read(path, format=name, lang="zh"), docs, strict=True):
+    kind = "bioc" if name == "bioc-json" else name
+    for doc, expected in zip(read(path, format=kind, lang="zh"), docs, strict=True):
         text, spans = characters(*expected)
         assert doc.text == text + ("\n" if name == "pubtator" else "")
         group = doc.spans[KEY]
@@ -389,6 +454,18 @@ def test_spans_of_sentences_survive(path, docs):
 def test_flat_spans_survive(path, name, docs):
     path.write_text(FLAT[name](docs), encoding="utf8", newline="")
     same(read(path, format=name), docs)
+
+
+@few_examples
+@given(flat_corpora)
+def test_elements_in_texts_survive(path, docs):
+    path.write_text(as_inline_xml(docs), encoding="utf8", newline="")
+    results = read(path, format="inline-xml", lang="zh")[1:]
+    for doc, expected in zip(results, docs, strict=True):
+        text, spans = characters(*expected)
+        assert doc.text == f"first {text}"
+        found_ = {(s.start_char - 6, s.end_char - 6, s.label_) for s in doc.spans[KEY]}
+        assert found_ == {*spans}
 
 
 @few_examples
@@ -427,7 +504,7 @@ def test_spacy_files_survive(path, docs):
 def test_what_the_writers_write_is_found_by_content(path, name):
     docs = [(["Ann", "of", "York"], [(0, 1, "PER"), (2, 3, "LOC")])] * 3
     path.write_text({**WITH_TOKENS, **WITH_TEXT, **FLAT}[name](docs), encoding="utf8")
-    assert find_format(path) == name
+    assert find_format(path) == ("bioc" if name == "bioc-json" else name)
 
 
 # Real corpora
