@@ -15,6 +15,7 @@ from ..corpora.conversion import UNANNOTATED
 from ..corpora.language import guess_language
 from ..corpora.layout import parse_columns
 from ..corpora.parts import parse_patterns, parse_shares
+from ..corpora.reference import describe_formats
 from ..corpora.tally import ON_ERROR
 from ..errors import Errors
 
@@ -23,12 +24,10 @@ def list_formats(wanted: bool) -> None:
     """Show each format with an example, and end."""
     if not wanted:
         return
-    for format in FORMATS.values():
-        msg.divider(format.name)
-        msg.text(format.description)
-        for name, content in format.example.items():
-            # Lines stay as they are.
-            typer.echo(f"\n{name}:\n{content}")
+    for name, text in describe_formats():
+        msg.divider(name)
+        # Not wrapped: the examples keep their lines.
+        typer.echo(text)
     raise typer.Exit
 
 
