@@ -206,6 +206,11 @@ def _warn(conversion: Conversion) -> None:
         names = ", ".join(path.name for path in paths[:3])
         more = f" and {len(paths) - 3:,} more" if len(paths) > 3 else ""
         msg.warn(f"{reason}: {names}{more}")
+    for part in conversion.without_spans:
+        msg.warn(
+            f"{part} is annotated, but has no spans. If its labels are not published, "
+            f"leave it out: name the other splits with --split-files."
+        )
 
 
 def _say_loss(converted: Converted, lang: str, exits: Optional[int]) -> None:

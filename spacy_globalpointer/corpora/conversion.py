@@ -22,7 +22,7 @@ from .language import LanguageTools
 from .parts import PARTS, REPORT, Parts, find_parts, split_records
 from .preview import describe_corpus
 from .record import CorpusError, Record
-from .selection import select_files
+from .selection import leave_out_unlabeled, select_files
 from .tally import Tally
 from .windows import Cutter, n_relations
 
@@ -105,9 +105,13 @@ class Conversion:
             self.parts, options.format, options.encoding, options.columns
         )
         self.formats, self.left_out = selection.formats, selection.left_out
+        self.without_spans = selection.without_spans
         found = [FORMATS[kind].lang for kind in self.formats.values() if kind]
         langs = {lang for lang in found if lang}
         self.lang = options.lang or (langs.pop() if len(langs) == 1 else "en")
+        if options.unannotated == "keep" and options.split_files is None:
+            reading = self._reading(LanguageTools(self.lang))
+            leave_out_unlabeled(self.parts, selection, self._tally(), reading)
         self.names = self._names(source, target)
         self.folder = target.parent if target.suffix == ".spacy" else target
         self.report = (

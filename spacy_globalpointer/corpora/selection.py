@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import combinations
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Set
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Set
 
 from ..errors import Errors
 from .columns import is_columns
 from .formats import FORMATS, find_format, matching_formats, read_corpus
 from .head import Head
 from .parts import Parts
-from .record import CorpusError, Record
+from .record import CorpusError, Mention, Record
 from .tally import Tally
 
 
@@ -23,10 +23,12 @@ class Selection:
     formats (Dict[Path, Optional[str]]): The format of each file; None for one of
         nothing.
     left_out (Dict[str, List[Path]]): Files that are not read, by the reason.
+    without_spans (List[str]): Splits with annotation, but without a span.
     """
 
     formats: Dict[Path, Optional[str]] = field(default_factory=dict)
     left_out: Dict[str, List[Path]] = field(default_factory=dict)
+    without_spans: List[str] = field(default_factory=list)
 
 
 def select_files(
@@ -67,6 +69,46 @@ def select_files(
         _check_copies(part, found, encoding)
         selection.formats.update(found)
     return selection
+
+
+def leave_out_unlabeled(
+    parts: Parts, selection: Selection, tally: Tally, options: Dict[str, Any]
+) -> None:
+    """Leave out dev or test if no document in it has annotation, and note one whose
+    documents have annotation but not a span, although train has some.
+
+    parts (Parts): The files.
+    selection (Selection): Their formats; gets what is left out or noted.
+    tally (Tally): How to read; nothing is counted in it.
+    options (Dict[str, Any]): As for `read_corpus`.
+    """
+    uncounted = Tally(None, None, tally.on_error, tally.encoding)
+
+    def annotations(part: str) -> Iterator[Optional[List[Mention]]]:
+        for path in parts.files[part]:
+            kind = selection.formats[path]
+            if kind is not None:
+                for record in read_corpus(path, uncounted, kind, **options):
+                    yield record.mentions
+
+    others = [part for part in parts.files if part in ("dev", "test")]
+    # What cannot be read is named later.
+    with suppress(CorpusError):
+        if "train" not in parts.files or not others or not any(annotations("train")):
+            return
+    for part in others:
+        with suppress(CorpusError):
+            found: Optional[List[Mention]] = None
+            n_docs = 0
+            for n_docs, mentions in enumerate(annotations(part), start=1):
+                found = found if mentions is None else mentions
+                if found:
+                    break
+            if n_docs and found is None:
+                reason = f"{part} has no annotation and is left out"
+                selection.left_out[reason] = parts.files.pop(part)
+            elif n_docs and not found:
+                selection.without_spans.append(part)
 
 
 def _find_format(
@@ -117,7 +159,7 @@ def _lacks_annotation(
     head, labelled = (Head.of(p, encoding) for p in (path, of_train))
     if labelled.rows:
         shared = set.intersection(*({*row} for row in labelled.rows))
-        seen = {key for row in head.rows for key in row}
+        seen = {k for row in head.rows for k, v in row.items() if v not in (None, [])}
         return bool(shared & seen) and bool(shared - seen)
     if format == "brat":
         return path.suffix == ".txt" and not path.with_suffix(".ann").exists()

@@ -65,7 +65,9 @@ def read_token_tags(
                 layers = [
                     _tags(row, key, features[key], len(tokens), has_signs)
                     for key in keys
-                    if columns or row.get(key) is not None
+                    # The tags of a test split that are not published may be empty.
+                    if columns
+                    or row.get(key) not in ((None, []) if tokens else (None,))
                 ]
                 if layers:
                     reader.read(record, layers)

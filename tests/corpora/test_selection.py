@@ -145,6 +145,39 @@ def test_a_test_split_without_annotation_is_left_out(
     convert(tmp_path / "in", tmp_path / "out", code=1)
 
 
+PRODIGY_ROW = '{"text": "Ann", "spans": [{"start": 0, "end": 3, "label": "P"}]}'
+TAGS_ROW = '[{"tokens": ["Ann"], "ner_tags": ["B-P"]}]'
+
+
+@pytest.mark.parametrize(
+    "name, labeled, unlabeled",
+    [
+        ("jsonl", PRODIGY_ROW, '{"text": "Bo", "_input_hash": 3}'),
+        ("tsv", "1\tAnn\tB-PER\n2\tleft\tO\n", "1\tBo\t_\n2\tleft\t_\n"),
+        ("json", TAGS_ROW, '[{"tokens": ["Ann"], "ner_tags": []}]'),
+        ("json", TAGS_ROW, '[{"tokens": ["Ann"]}]'),
+    ],
+)
+def test_an_unlabeled_part_of_a_known_format_is_left_out(
+    tmp_path, name, labeled, unlabeled
+):
+    for part in ("train", "dev"):
+        write(tmp_path / "in" / f"{part}.{name}", labeled + "\n")
+    write(tmp_path / "in" / f"test.{name}", unlabeled + "\n")
+    output = convert(tmp_path / "in", tmp_path / "out")
+    assert f"test has no annotation and is left out: test.{name}" in output
+    assert "dev stands in for it" in output
+
+
+def test_a_part_without_a_span_is_kept_with_a_warning(tmp_path):
+    for part, tag in (("train", "B-PER"), ("dev", "B-PER"), ("test", "O")):
+        write(tmp_path / "in" / f"{part}.tsv", f"Ann\t{tag}\nleft\tO\n")
+    output = convert(tmp_path / "in", tmp_path / "out")
+    assert "test is annotated, but has no spans" in output
+    assert "stands in" not in output
+    assert (tmp_path / "out" / "test.spacy").exists()
+
+
 def test_texts_without_annotation_may_be_negative(tmp_path):
     write(tmp_path / "in" / "a.txt", "Ann left.")
     write(tmp_path / "in" / "a.ann", "T1\tPER 0 3\tAnn\n")
