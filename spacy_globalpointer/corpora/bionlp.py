@@ -5,7 +5,7 @@
 from pathlib import Path
 from typing import Iterator
 
-from .brat import read_standoff
+from .brat import is_standoff, read_standoff
 from .head import Head
 from .record import Record
 from .registry import Format
@@ -22,10 +22,7 @@ def read_bionlp(path: Path, tally: Tally) -> Iterator[Record]:
 
 def is_bionlp(head: Head) -> bool:
     """Whether a file is of this format."""
-    path = head.path
-    return path.suffix in (".txt", *SUFFIXES) and all(
-        path.with_suffix(suffix).exists() for suffix in (".txt", ".a1")
-    )
+    return is_standoff(head.path, SUFFIXES)
 
 
 FORMAT = Format(

@@ -55,15 +55,23 @@ def read_standoff(path: Path, suffixes: Sequence[str], tally: Tally) -> Record:
 
 
 def is_brat(head: Head) -> bool:
-    """Whether a file is of this format: a text and its annotation are beside each
-    other, or a text is beside those of others."""
-    path = head.path
-    if path.suffix not in (".txt", ".ann") or not path.with_suffix(".txt").exists():
+    """Whether a file is of this format."""
+    return is_standoff(head.path, (".ann",))
+
+
+def is_standoff(path: Path, suffixes: Sequence[str]) -> bool:
+    """Whether a text and its annotation are beside each other, or a text is beside
+    those of others.
+
+    path (Path): One of them.
+    suffixes (Sequence[str]): Those of the files of annotation.
+    """
+    if path.suffix not in (".txt", *suffixes) or not path.with_suffix(".txt").exists():
         return False
-    if path.with_suffix(".ann").exists():
+    if any(path.with_suffix(suffix).exists() for suffix in suffixes):
         return True
     with os.scandir(path.parent) as entries:
-        return any(entry.name.endswith(".ann") for entry in entries)
+        return any(entry.name.endswith(tuple(suffixes)) for entry in entries)
 
 
 class _Annotations:

@@ -38,7 +38,7 @@ from .head import Head
 from .record import CorpusError, Record
 from .registry import FORMATS, Format, register
 from .tally import Tally
-from .xml_events import xml_error
+from .xml_events import START, begins_as_xml, first_events, xml_error
 
 # In the order in which they are shown.
 for _module in (
@@ -108,7 +108,11 @@ def what_is_seen(head: Head) -> str:
         return f"it has the keys {', '.join(seen)!s:.120}" + (
             f", and the nearest formats are {near:.160}" if near else ""
         )
-    line = next((line for line in head.lines if line.strip()), "")
+    if begins_as_xml(head):
+        names = dict.fromkeys(e.value for e in first_events(head) if e.kind == START)
+        return f"it has the elements {', '.join([*names][1:]):.120}, none in a text"
+    filled = [line for line in head.lines if line.strip()]
+    line = next((line for line in filled if line[0] != "#"), "".join(filled[:1]))
     cells = line.split("\t") if "\t" in line else line.split()
     plural = "s" * (len(cells) != 1)
     return (

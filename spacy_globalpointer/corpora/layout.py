@@ -22,8 +22,10 @@ NAMES = {
 # one column of chunks has more, and one of entities hardly ever.
 CHUNK_DENSITY = 0.5
 CHUNK_TOUCH = 0.25
-# Fewer spans that are in two columns at once say nothing.
+# Fewer spans that two columns share say nothing, if there are more in one of them.
 N_SHARED = 3
+# Columns that a message lists.
+MOST_LISTED = 6
 
 
 @dataclass
@@ -248,23 +250,29 @@ def _check_layers(
     between = set(range(filled[0], filled[-1])) - {*layers} if filled else set()
     columns = list(zip(*(row for rows in sentences for row in rows)))
     repeated = [i for i in between if any(columns[i] == columns[j] for j in range(i))]
-    if repeated:
+    if repeated and len(filled) > 1:
         reason = f"on both sides of another column of words, {layout.name(repeated[0])}"
     for i, j in combinations(filled, 2):
         places, others = ({span[:3] for span in spans[k]} for k in (i, j))
-        if len(places & others) >= max(N_SHARED, 0.8 * min(len(places), len(others))):
+        n_shared = len(places & others)
+        # Layers of nested spans share some places, but hardly most of them.
+        if places == others or (
+            n_shared >= max(N_SHARED, 0.8 * min(len(places), len(others)))
+        ):
             reason = "that tag the same words"
             break
     if reason:
         which = "; ".join(
             f"column {layout.name(i):.40}: {len(spans[i])} spans of "
             f"{', '.join(sorted(labels[i])[:5]):.60}"
-            for i in filled[:4]
+            for i in filled[:MOST_LISTED]
         )
-        example = layout.header[filled[0]] if layout.header else filled[0] + 1
+        names = layout.header or [str(i + 1) for i in range(layout.n)]
+        chosen = [names[i] for i in filled]
         raise LineError(
             f"there are columns of tags {reason} ({which}); name the one that is "
-            f"meant: --columns ner={example}"
+            f"meant: --columns ner={chosen[0]}, or the layers: --columns "
+            f"ner={chosen[0]},more={chosen[1]}"
         )
 
 

@@ -99,15 +99,16 @@ def leave_out_unlabeled(
     for part in others:
         with suppress(CorpusError):
             found: Optional[List[Mention]] = None
-            n_docs = 0
-            for n_docs, mentions in enumerate(annotations(part), start=1):
+            has_docs = False
+            for mentions in annotations(part):
+                has_docs = True
                 found = found if mentions is None else mentions
                 if found:
                     break
-            if n_docs and found is None:
+            if has_docs and found is None:
                 reason = f"{part} has no annotation and is left out"
                 selection.left_out[reason] = parts.files.pop(part)
-            elif n_docs and not found:
+            elif has_docs and not found:
                 selection.without_spans.append(part)
 
 

@@ -189,3 +189,47 @@ def test_another_encoding(tmp_path):
         conversion = Conversion(path, tmp_path / "a.spacy", Options(encoding=encoding))
         assert conversion.run().written[""].tokens == 2
         assert "'José' PER" in conversion.describe()[-1]
+
+
+HIPE = """TOKEN\tNE-COARSE-LIT\tNE-COARSE-METO\tNE-FINE-LIT\tNE-NESTED\tNEL-LIT\tMISC
+# language = de
+Der\tO\tO\tO\tO\t_\t_
+Kaiser\tB-pers\tO\tB-pers.ind\tO\tQ1\tEndOfLine
+Wien\tI-pers\tO\tI-pers.ind\tB-loc.adm.town\tQ1\tNoSpaceAfter
+
+Bern\tB-loc\tB-org\tB-loc.adm.town\tO\tQ70\t_
+"""
+
+
+def test_two_columns_for_the_same_words_are_asked_for(tmp_path):
+    """Also where there are few of them, and with the names of the header."""
+    for content, first, second in (
+        (table("Ann B-PER B-PER-real, left O O"), "2", "3"),
+        (HIPE, "NE-COARSE-LIT", "NE-COARSE-METO"),
+    ):
+        path = write(tmp_path / "a.tsv", content)
+        pattern = f"tag the same words .* --columns ner={first}, or the layers: "
+        with pytest.raises(
+            CorpusError, match=pattern + f"--columns ner={first},more={second}"
+        ):
+            list(read_corpus(path))
+    columns = {"ner": "NE-FINE-LIT", "nested": "NE-NESTED"}
+    (first, second) = read_corpus(path, columns=columns)
+    assert [(m.start, m.end, m.label) for m in first.mentions] == [
+        (1, 3, "pers.ind"),
+        (2, 3, "loc.adm.town"),
+    ]
+    assert second.tokens == ["Bern"] and len(second.mentions) == 1
+
+
+def test_nested_layers_share_some_places(tmp_path):
+    content = table("a B-X B-Y, b O I-Y, c B-X B-Y, d B-X B-Z, e O I-Z")
+    spans = [
+        (0, 1, "X"),
+        (2, 3, "X"),
+        (3, 4, "X"),
+        (0, 2, "Y"),
+        (2, 3, "Y"),
+        (3, 5, "Z"),
+    ]
+    assert found(tmp_path, content) == [("a b c d e", spans)]

@@ -269,3 +269,13 @@ def test_bad_lines_of_json_are_left_out(tmp_path):
     assert "cannot be read 3" in output
     report = srsly.read_jsonl(tmp_path / "a.report.jsonl")
     assert [entry["line"] for entry in report] == [2, 4, 6]
+
+
+def test_a_text_of_bionlp_without_annotation(tmp_path):
+    write(tmp_path / "in" / "a.txt", "IL-2 rose.")
+    write(tmp_path / "in" / "a.a1", "T1\tProtein 0 4\tIL-2\n")
+    write(tmp_path / "in" / "b.txt", "No protein.")
+    converted = Conversion(tmp_path / "in", tmp_path / "out", Options()).run()
+    assert converted.written[""].docs == 2
+    assert converted.written[""].spans == 1
+    assert converted.tally.counts == {"document without annotation": 1}
