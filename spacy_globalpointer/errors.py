@@ -127,6 +127,36 @@ class Errors:
         "Settings are not attributes. Set nlp.get_pipe('{name}').cfg['{setting}'] "
         "instead of the attribute `{setting}`."
     )
+    E080 = (
+        "Worker {rank} was ended by the signal {signal}, so the others were ended too. "
+        "What was saved last is whole: go on with --resume."
+    )
+    E081 = "A worker failed, so the others were ended. {reason}"
+    E082 = (
+        "Several workers need a seed, from which all of them make the same weights and "
+        "batches. Set `seed` in the section [training]."
+    )
+    E083 = (
+        "There is no checkpoint {path} to go on from. Leave --resume out to train from "
+        "the beginning."
+    )
+    E084 = (
+        "The checkpoint {path} is of {saved} workers, but there are {given} now. Use "
+        "as many as before."
+    )
+    E085 = (
+        "The checkpoint is of another pipeline: {different}. Use the config and the "
+        "corpus of before, or leave --resume out to train from the beginning."
+    )
+    E086 = (
+        "Worker {rank} differs from the first one in {different}, so the training was "
+        "ended. Do all workers have the same config, corpus, versions and kind of "
+        "processor?"
+    )
+    E087 = (
+        "torchrun has started {size} workers, and --workers asks for {workers} more. "
+        "Leave --workers out."
+    )
 
 
 class Warnings:

@@ -11,7 +11,15 @@ import typer
 from spacy.cli._util import app
 from typer.core import TyperGroup
 
-COMMANDS = ("convert", "check", "calibrate", "evaluate", "report", "unbundle")
+COMMANDS = (
+    "convert",
+    "check",
+    "train",
+    "calibrate",
+    "evaluate",
+    "report",
+    "unbundle",
+)
 
 
 class _Commands(TyperGroup):
@@ -22,17 +30,18 @@ class _Commands(TyperGroup):
     def get_command(self, ctx: Any, name: str) -> Any:
         if name not in COMMANDS:
             return None
-        function = getattr(import_module(f".{name}", __name__), f"{name}_cli")
+        module = import_module(f".{name}", __name__)
         # In the plain style of spaCy's own.
         alone = typer.Typer(add_completion=False, rich_markup_mode=app.rich_markup_mode)
-        alone.command(name)(function)
+        settings = getattr(module, "CONTEXT_SETTINGS", None)
+        alone.command(name, context_settings=settings)(getattr(module, f"{name}_cli"))
         return typer.main.get_command(alone)
 
 
 global_pointer = typer.Typer(
     name="global-pointer",
-    help="Nested and flat span recognition: convert and check corpora, choose "
-    "thresholds, evaluate and report.",
+    help="Nested and flat span recognition: convert and check corpora, train, "
+    "choose thresholds, evaluate and report.",
     no_args_is_help=True,
     cls=_Commands,
 )

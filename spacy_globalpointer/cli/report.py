@@ -9,8 +9,8 @@ from spacy.training.corpus import FILE_TYPE, walk_corpus
 from wasabi import msg
 
 from ..evaluation import Result, TrainingSet, compare, read_training_log
+from ..folders import require_replaceable
 from ..pipeline.gold import GoldReader
-from ..report.replace import require_replaceable
 from ..report.write import write_report
 from .common import (
     COMPONENT,

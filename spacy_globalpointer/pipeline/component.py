@@ -79,6 +79,8 @@ class Recognizer(TrainablePipe):
     _rehearsed_rows: List[int]
     _rows_without_gold: List[int]
     _is_rehearsed: bool
+    # What the loss of the last update is the mean over, 0 if nothing was annotated.
+    n_loss_terms: int = 0
 
     def __init__(
         self,
@@ -232,7 +234,11 @@ class Recognizer(TrainablePipe):
         """
         self._prepare_training()
         examples = list(examples)
+        self.n_loss_terms = 0
         losses = super().update(examples, drop=drop, sgd=sgd, losses=losses)
+        reader = self._gold_reader
+        if not any(reader.is_annotated(example.reference) for example in examples):
+            self.n_loss_terms = 0
         self._note_trained(examples)
         # Not before: the number has to be waited for, and until here a GPU goes on.
         losses[self.name] = float(losses[self.name])
@@ -324,6 +330,7 @@ class Recognizer(TrainablePipe):
         RETURNS (Tuple[Tensor, Union[Tensor, TagScores]]): The mean loss, and the
             gradient of the sum times `GRADIENT_SCALE`.
         """
+        self.n_loss_terms = n_terms
         weight = self.cfg["loss_weight"]
         return loss * (weight / n_terms), d_scores * (weight * GRADIENT_SCALE)
 

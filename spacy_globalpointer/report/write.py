@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 
 from ..evaluation.result import Result
 from ..evaluation.scores import principal_components
+from ..folders import replaced_folder
 from . import canvas, plots, score_plots
 from .page import span_page
-from .replace import replaced_folder
 from .sections import front
 
 Metrics = Mapping[str, Any]

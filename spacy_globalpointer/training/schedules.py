@@ -2,12 +2,10 @@
 
 import math
 import random
-from contextlib import contextmanager
 from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import Any, Callable, Iterable, Iterator
 
-import numpy
 from spacy.language import Language
 from spacy.tokens import DocBin
 from spacy.training import Example
@@ -16,6 +14,7 @@ from spacy.util import get_lang_class
 from thinc.api import warmup_linear
 
 from ..errors import Errors
+from .batches import same_randomness
 
 CorpusT = Callable[[Language], Iterable[Example]]
 BatcherT = Callable[[Iterable[Example]], Iterable[Any]]
@@ -85,7 +84,7 @@ def warmup_linear_epochs_v2(
             raise ValueError(Errors.E045.format(epochs=epochs, max_steps=max_steps))
         steps = most
     else:
-        with _same_randomness():
+        with same_randomness():
             nlp = get_lang_class(lang)(create_tokenizer=tokenizer)
             examples = list(corpus(nlp))
             if not examples:
@@ -100,17 +99,6 @@ def _batches(examples: list[Example], batcher: BatcherT, epochs: int) -> Iterato
     for _ in range(epochs):
         random.shuffle(examples)
         yield from batcher(examples)
-
-
-@contextmanager
-def _same_randomness() -> Iterator[None]:
-    """Leave random numbers as they would be without the block."""
-    states = random.getstate(), numpy.random.get_state()
-    try:
-        yield
-    finally:
-        random.setstate(states[0])
-        numpy.random.set_state(states[1])
 
 
 def _warmup_linear(rate: float, warmup: float, steps: int) -> Iterator[float]:

@@ -14,8 +14,8 @@ import pytest
 from documents import make_doc, result
 from matplotlib.figure import Figure
 
+from spacy_globalpointer import folders
 from spacy_globalpointer.evaluation import compare
-from spacy_globalpointer.report import replace
 from spacy_globalpointer.report.write import write_report
 
 GOLD = make_doc(3, [(0, 1, "A"), (1, 3, "B")])
@@ -61,13 +61,13 @@ class Stop(BaseException):
 
 CALLS = [(os, "rename"), (os, "replace"), (os, "mkdir"), (os, "unlink"), (os, "link")]
 CALLS += [(os, "rmdir"), (io, "open"), (Path, "write_bytes"), (shutil, "copymode")]
-CALLS += [(replace, "_exchange_at_once")]
+CALLS += [(folders, "_exchange_at_once")]
 OUTDATED = ("plots/*.svg",)
 
 
 def write_small(folder, text):
     """What stands for a report, in three files."""
-    with replace.replaced_folder(folder, OUTDATED) as new:
+    with folders.replaced_folder(folder, OUTDATED) as new:
         (new / "plots").mkdir()
         for name in (f"plots/{text}.svg", "metrics.json", "report.html"):
             (new / name).write_bytes(text.encode())
@@ -102,7 +102,7 @@ class Stopper:
 def test_stopped_at_any_call(tmp_path, monkeypatch, at_once, after):
     folder = tmp_path / "report"
     if not at_once:
-        monkeypatch.setattr(replace, "_exchange_at_once", lambda *_: False)
+        monkeypatch.setattr(folders, "_exchange_at_once", lambda *_: False)
     write_small(folder, "old")
     (folder / "mine.txt").write_bytes(b"mine")
     (folder / "plots" / "mine").mkdir()
@@ -221,5 +221,5 @@ def test_folders_change_names_at_once(tmp_path):
     for path in paths:
         path.mkdir()
         (path / path.name).touch()
-    assert replace._exchange_at_once(*map(bytes, paths))
+    assert folders._exchange_at_once(*map(bytes, paths))
     assert (tmp_path / "a" / "b").exists() and (tmp_path / "b" / "a").exists()

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import Errors
+from .errors import Errors
 
 # From <fcntl.h> and <stdio.h> of Linux and macOS.
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
