@@ -38,8 +38,8 @@ class Errors:
     )
     E009 = "{path}, line {line}: {reason}."
     E010 = (
-        "No {name} part in {path}: there is no file or folder whose name says "
-        "'{name}', such as {name}.jsonl.{more}"
+        "No {name} split in {path}: no file or folder name contains '{name}', as "
+        "{name}.jsonl does.{more}"
     )
     E011 = "No span recogniser{wanted} in the pipeline {names}."
     E012 = "No document in {path} has gold spans in {place}. {found}"
@@ -51,16 +51,17 @@ class Errors:
         "The shares of a split must be two or three numbers of at least 0, such as "
         "80,10,10 for train, dev and test, but they are {value!r}."
     )
-    E015 = "There is no file of annotation in {path}."
+    E015 = "No annotated file in {path}."
     E016 = (
-        "{path} has parts already ({parts}), so it cannot be split. Name one of its "
-        "files to split that. Two shares, 90,10, split train where there is no dev."
+        "{path} already has splits ({splits}), so --split cannot be used. To split one "
+        "of its files, name that file. Two shares such as 90,10 split train into train "
+        "and dev if there is no dev."
     )
-    E017 = "{path} is one file, but there are several parts; name a folder instead."
-    E018 = "No file in {path} has a name such as {pattern!r}, given by --split-files."
+    E017 = "{path} is a file, but there are several splits. Name a directory instead."
+    E018 = "No file in {path} matches {pattern!r}, given by --split-files."
     E019 = (
-        "--split-files must be a split and a pattern of names, such as "
-        "'train=*_Train*.txt', for train, dev or test, but it is {value!r}."
+        "--split-files must be train, dev or test and a file name pattern, such as "
+        "'train=*_Train*.txt', but it is {value!r}."
     )
     E020 = (
         "Component '{name}' has a model whose classes {model}, and an objective, "
@@ -74,8 +75,8 @@ class Errors:
         "them, it must come before this one."
     )
     E022 = (
-        "The split {part!r} has the same documents in several formats: {formats}; "
-        "{n} of them are in both. Read one of them with --format."
+        "The split {split!r} has the same documents in several formats: {formats}; "
+        "{n} of them are in both. Use --format to read one of them."
     )
     E023 = (
         "--columns must name columns by number or by name, such as word=1,ner=4, but "

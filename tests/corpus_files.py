@@ -2,21 +2,26 @@
 
 from pathlib import Path
 
-from spacy_globalpointer.corpora import Builder, LanguageTools, Tally, read_corpus
+from spacy_globalpointer.corpora import (
+    ConversionReport,
+    DocBuilder,
+    LanguageTools,
+    read_corpus,
+)
 
 KEY = "mentions"
 TOOLS = {lang: LanguageTools(lang) for lang in ("xx", "en", "zh")}
 
 
-def builder(tally=None, lang="xx", align="strict", fragments="drop"):
-    return Builder(TOOLS[lang], KEY, align, fragments, tally or Tally())
+def builder(report=None, lang="xx", align="strict", fragments="drop"):
+    return DocBuilder(TOOLS[lang], KEY, align, fragments, report or ConversionReport())
 
 
-def read(path, tally=None, format=None, **options):
+def read(path, report=None, format=None, **options):
     """The documents of a file."""
-    tally = tally or Tally()
-    build = builder(tally, **options)
-    return [build(record) for record in read_corpus(Path(path), tally, format)]
+    report = report or ConversionReport()
+    build = builder(report, **options)
+    return [build(record) for record in read_corpus(Path(path), report, format)]
 
 
 def write(path, content):

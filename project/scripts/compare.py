@@ -27,7 +27,7 @@ from tqdm import tqdm
 from wasabi import msg
 
 import spacy_globalpointer
-from spacy_globalpointer.corpora.docbin import write_whole
+from spacy_globalpointer.files import write_whole
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 # What a run depends on beside its config and corpus.

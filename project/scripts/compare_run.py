@@ -28,8 +28,8 @@ from wasabi import msg
 
 from spacy_globalpointer.cli.common import save as save_pipeline
 from spacy_globalpointer.cli.unbundle import unbundle
-from spacy_globalpointer.corpora.docbin import write_whole
 from spacy_globalpointer.evaluation import span_metrics
+from spacy_globalpointer.files import write_whole
 from spacy_globalpointer.pipeline.component import Recognizer
 from spacy_globalpointer.pipeline.span_recognizer import SpanRecognizer
 

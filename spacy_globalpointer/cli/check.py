@@ -1,4 +1,4 @@
-"""What is in a corpus, and what of it will hurt."""
+"""Statistics of a corpus, and likely problems for training."""
 
 from pathlib import Path
 from typing import Any, Dict, List, Optional
@@ -8,8 +8,8 @@ import typer
 from wasabi import Printer
 
 from ..corpora import LanguageTools
-from ..corpora.check import ERROR, WARNING, check
-from ..corpora.table import SpanTable
+from ..corpora.corpus_table import CorpusTable
+from ..corpora.findings import ERROR, WARNING, check
 from ..errors import Errors
 from ..pipeline.gold import SOURCES
 
@@ -18,9 +18,9 @@ COUNTS = (
     *("without annotation", "annotated without spans"),
     *("nested", "crossing", "identical", "depth"),
     *(
-        "cut by the tokenizer",
-        "edged by white space",
-        "edged by punctuation",
+        "boundary inside a token",
+        "whitespace at boundary",
+        "punctuation at boundary",
         "repeated sentences",
     ),
 )
@@ -34,19 +34,21 @@ def check_cli(
     ),
     spans_key: str = typer.Option("sc", "--spans-key", "-sk", help="Key of doc.spans"),
     gold: str = typer.Option(
-        "spans", "--gold", help="What is learnt from: spans (doc.spans) or ents"
+        "spans",
+        "--gold",
+        help="Annotation source: spans (doc.spans) or ents (doc.ents)",
     ),
     lang: Optional[str] = typer.Option(
         None,
         "--lang",
         "-l",
-        help="Language code of the pipeline, to find the spans that its tokenizer cuts",
+        help="Language code of the pipeline, to find spans with a boundary inside one of its tokens",
     ),
-    as_json: bool = typer.Option(False, "--json", help="Print JSON for machines"),
+    as_json: bool = typer.Option(False, "--json", help="Print the result as JSON"),
 ) -> None:
-    """Tell what is in the documents of a corpus and what of it will hurt in training.
+    """Show statistics of a corpus and likely problems for training.
 
-    The exit status is 1 if training cannot go on, else 0.
+    The exit status is 1 if a problem blocks training, else 0.
     """
     msg = Printer(no_print=as_json)
     if gold not in SOURCES:
@@ -55,13 +57,13 @@ def check_cli(
         )
     paths = {"train": train, "dev": dev, "test": test}
     try:
-        parts = {
-            name: SpanTable.read(path, spans_key, gold)
+        splits = {
+            name: CorpusTable.read(path, spans_key, gold)
             for name, path in paths.items()
             if path is not None
         }
         tools = None if lang is None else LanguageTools(lang)
-        result = check(parts, spans_key, gold, tools)
+        result = check(splits, spans_key, gold, tools)
     except (ImportError, OSError, ValueError) as error:
         _fail(str(error), as_json)
     if as_json:
@@ -81,38 +83,38 @@ def _fail(text: str, as_json: bool) -> None:
 
 
 def _print(result: Dict[str, Any], msg: Printer) -> None:
-    parts = list(result["parts"])
-    msg.divider("Parts")
+    splits = list(result["splits"])
+    msg.divider("Splits")
     rows: List[Any] = [
-        (count, *(f"{result['parts'][part][count]:,}" for part in parts))
+        (count, *(f"{result['splits'][split][count]:,}" for split in splits))
         for count in COUNTS
-        if count in result["parts"]["train"]
+        if count in result["splits"]["train"]
     ]
-    _table(msg, ("", *parts), rows)
+    _table(msg, ("", *splits), rows)
     msg.divider("Labels")
     rows = [
-        (label, *(f"{counts[part]:,}" for part in parts))
+        (label, *(f"{counts[split]:,}" for split in splits))
         for label, counts in result["labels"].items()
     ]
-    _table(msg, ("", *parts), rows)
+    _table(msg, ("", *splits), rows)
     if result["lengths"]:
-        msg.divider("Lengths of the spans of train")
+        msg.divider("Span lengths in train")
         rows = [
             (f"{row['percent']} %", *(f"{row[key]:,}" for key in list(row)[1:]))
             for row in result["lengths"]
         ]
         _table(msg, tuple(result["lengths"][0]), rows)
-    msg.divider("Sentences that stand in two parts")
+    msg.divider("Sentences that occur in two splits")
     rows = [tuple(row.values()) for row in result["shared"]]
     _table(msg, tuple(result["shared"][0]), rows, "ll")
-    msg.divider("Not seen in train")
+    msg.divider("Unseen in train")
     rows = [
-        (part, *(f"{100 * share:.1f} %" for share in shares.values()))
-        for part, shares in result["unseen"].items()
+        (split, *(f"{100 * share:.1f} %" for share in shares.values()))
+        for split, shares in result["unseen"].items()
     ]
     _table(msg, ("", *next(iter(result["unseen"].values()))), rows)
     if result["recommended"]:
-        msg.divider("Settings that fit")
+        msg.divider("Recommended settings")
         for name, value in result["recommended"].items():
             msg.text(f"{name} = {srsly.json_dumps(value)}")
     msg.divider("Findings")
@@ -120,9 +122,9 @@ def _print(result: Dict[str, Any], msg: Printer) -> None:
     for finding in result["findings"]:
         say.get(finding["level"], msg.info)(finding["message"])
     if result["ok"]:
-        msg.good("Training can go on.")
+        msg.good("No blocking problems.")
     else:
-        msg.fail("Training cannot go on.")
+        msg.fail("Some problems block training.")
 
 
 def _table(msg: Printer, header: Any, rows: List[Any], left: str = "l") -> None:

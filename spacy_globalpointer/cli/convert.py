@@ -10,18 +10,18 @@ from wasabi import msg
 
 from ..corpora import FORMATS, Conversion, Converted, CorpusError, Options
 from ..corpora.align import ALIGN
-from ..corpora.build import DISCONTINUOUS
 from ..corpora.conversion import UNANNOTATED
+from ..corpora.conversion_report import ON_ERROR
+from ..corpora.doc_builder import DISCONTINUOUS
 from ..corpora.language import guess_language
 from ..corpora.layout import parse_columns
-from ..corpora.parts import parse_patterns, parse_shares
 from ..corpora.reference import describe_formats
-from ..corpora.tally import ON_ERROR
+from ..corpora.splits import parse_patterns, parse_shares
 from ..errors import Errors
 
 
 def list_formats(wanted: bool) -> None:
-    """Show each format with an example, and end."""
+    """Print each format with an example, then exit."""
     if not wanted:
         return
     for name, text in describe_formats():
@@ -33,102 +33,104 @@ def list_formats(wanted: bool) -> None:
 
 def convert_cli(
     source: Path = typer.Argument(
-        ..., help="Annotated file, or folder of files", exists=True
+        ..., help="Annotated file, or directory of files", exists=True
     ),
     target: Path = typer.Argument(
-        ..., help="A .spacy file, or a folder for one file a part"
+        ..., help="A .spacy file, or a directory; one file per split"
     ),
     format: Optional[str] = typer.Option(
         None,
         "--format",
         "-f",
-        help=f"Format, found by content if not given: {', '.join(FORMATS)}",
+        help=f"Format. Default: detected by content. One of {', '.join(FORMATS)}",
     ),
     lang: Optional[str] = typer.Option(
         None,
         "--lang",
         "-l",
-        help="Language code; by default zh for cluener and cmeee, en for others",
+        help="Language code. Default: zh for cluener and cmeee, en for all others",
     ),
     spans_key: str = typer.Option("sc", "--spans-key", "-sk", help="Key of doc.spans"),
     ents: bool = typer.Option(
-        False, "--ents", "-e", help="Fill doc.ents too, with the outermost spans"
+        False, "--ents", "-e", help="Also set doc.ents to the outermost spans"
     ),
     sentences: bool = typer.Option(
         False,
         "--sentences",
-        help="Cut documents into sentences, those of the source or else those of spaCy's sentencizer",
+        help="Split documents into sentences, those of the source or else those of spaCy's sentencizer",
     ),
     max_tokens: Optional[int] = typer.Option(
         None,
         "--max-tokens",
-        help="Cut longer documents into windows, between sentences where possible",
+        help="Split longer documents into windows, between sentences where possible",
         min=1,
     ),
     align: str = typer.Option(
         "strict",
         "--align",
-        help="Spans that begin or end inside a token: drop them (strict), expand or contract them",
+        help="Spans with a boundary inside a token: drop them (strict), expand or contract them",
     ),
     fragments: str = typer.Option(
         "drop",
         "--fragments",
-        help="Discontinuous spans: drop them, take their cover or each part as a span, or keep the parts together in the attributes of the group",
+        help="Discontinuous spans: drop them, convert them to their covering span (cover) or to one span per part (parts), or keep the parts together in the attributes of the group (keep)",
     ),
     split: Optional[str] = typer.Option(
         None,
         "--split",
-        help="Split a corpus without parts by document into train, dev and test: 80,10,10; or train into train and dev where there is no dev: 90,10",
+        help="Split a corpus without splits by document into train, dev and test: 80,10,10; or train into train and dev if there is no dev: 90,10",
     ),
-    seed: int = typer.Option(0, "--seed", help="Seed of the split", min=0),
+    seed: int = typer.Option(0, "--seed", help="Random seed of --split", min=0),
     label_names: Optional[str] = typer.Option(
         None,
         "--label-names",
-        help="What the numbers of tags stand for, in their order: O,B-PER,I-PER",
+        help="Tag names for numeric tags, in order: O,B-PER,I-PER",
     ),
     columns: Optional[str] = typer.Option(
         None,
         "--columns",
-        help="Columns of words and tags, by number or name: word=1,ner=4",
+        help="Columns of words and tags, by number or header name: word=1,ner=4",
     ),
     split_files: Optional[List[str]] = typer.Option(
         None,
         "--split-files",
-        help="Files of a split, by a pattern of their names: train=*_Train*.txt. Once for each split",
+        help="File name pattern of a split: train=*_Train*.txt. Can be repeated, once per split",
     ),
     encoding: Optional[str] = typer.Option(
-        None, "--encoding", help="Encoding of the files, UTF-8 if not given: latin-1"
+        None,
+        "--encoding",
+        help="Encoding of the files, such as latin-1. Default: UTF-8",
     ),
     on_error: str = typer.Option(
         "error",
         "--on-error",
-        help="Records and lines that cannot be read: stop (error), or count and list them and go on (skip)",
+        help="Records and lines that cannot be read: stop (error), or count, list and skip them (skip)",
     ),
     unannotated: str = typer.Option(
         "keep",
         "--unannotated",
-        help="Documents without annotation: keep them so, which teaches nothing, or take them as negative, without spans",
+        help="Documents without annotation: keep them unannotated, so that they contribute no loss (keep), or treat them as annotated without spans (negative)",
     ),
     allow_loss: bool = typer.Option(
         False,
         "--allow-loss",
-        help="Exit with status 0 even if more than a tenth of the spans begin or end inside a token and are dropped",
+        help="Exit with status 0 even if more than a tenth of the spans are dropped because of a boundary inside a token",
     ),
     _: bool = typer.Option(
         False,
         "--list-formats",
-        help="Show all formats with an example of each",
+        help="Print all formats with an example of each",
         is_eager=True,
         callback=list_formats,
     ),
 ) -> None:
     """Convert an annotated corpus to spaCy's format.
 
-    A folder is read part by part where names of files or folders say train, dev or
-    test, else as one corpus; without a test part, dev stands in for it. No span is
-    ever cut. What is dropped or changed is counted, and listed with its place in a
-    report beside the output. Nothing is written if there is a line that cannot be
-    read.
+    File or directory names containing train, dev or test determine the split; without
+    such names a directory is one corpus. If there is no test split, dev is also written
+    as test. Documents are never split inside a span. Everything that is dropped or
+    changed is counted, and listed with its file and line in a report next to the
+    output. If a line cannot be read, nothing is written.
     """
     for name, value, allowed in (
         ("--format", format, (None, *FORMATS)),
@@ -171,9 +173,11 @@ def convert_cli(
             # Lines stay as they are.
             typer.echo(line)
         if conversion.copied:
-            msg.warn(f"No test part in {source}; dev stands in for it.")
+            msg.warn(
+                f"No test split in {source}. The dev split is also written as test."
+            )
         if conversion.lacks_dev:
-            msg.warn(f"No dev part in {source}. --split 90,10 makes one of train.")
+            msg.warn(f"No dev split in {source}. Use --split 90,10 to split train.")
         with tqdm(
             total=conversion.n_bytes,
             unit="B",
@@ -187,45 +191,45 @@ def convert_cli(
     except (ImportError, LookupError, OSError, ValueError) as error:
         msg.fail("Cannot convert the corpus", str(error), exits=1)
     _print(converted, ents)
-    if converted.tally.listed:
-        msg.info(f"Listed {converted.tally.listed} cases: {conversion.report}")
+    if converted.report.listed:
+        msg.info(f"Details of dropped and changed annotation: {conversion.report_path}")
     msg.good(f"Wrote {target}")
     if converted.loses_much:
         _say_loss(converted, conversion.lang, exits=None if allow_loss else 1)
 
 
 def _warn(conversion: Conversion) -> None:
-    for path in conversion.parts.others:
-        msg.warn(f"Not read, since its name tells no part: {path}")
-    for path in conversion.parts.doubtful:
+    for path in conversion.splits.others:
+        msg.warn(f"Not read, because its name does not determine a split: {path}")
+    for path in conversion.splits.doubtful:
         msg.warn(
-            f"{path.name} holds the name of a split, but does not tell one. "
-            f"--split-files train={path.name} takes it as train."
+            f"The name {path.name} contains a split name, but does not determine a "
+            f"split. Use --split-files train={path.name} to read it as train."
         )
     for reason, paths in conversion.left_out.items():
         names = ", ".join(path.name for path in paths[:3])
         more = f" and {len(paths) - 3:,} more" if len(paths) > 3 else ""
         msg.warn(f"{reason}: {names}{more}")
-    for part in conversion.without_spans:
+    for split in conversion.without_spans:
         msg.warn(
-            f"{part} is annotated, but has no spans. If its labels are not published, "
-            f"leave it out: name the other splits with --split-files."
+            f"The {split} split is annotated, but has no spans. If its labels are not "
+            "published, leave it out: name the other splits with --split-files."
         )
 
 
 def _say_loss(converted: Converted, lang: str, exits: Optional[int]) -> None:
-    example = converted.tally.examples["inside a token"]
+    example = converted.report.examples["boundary inside a token"]
     tokens = example.get("tokens", [])
     guess = guess_language("".join(tokens))
     if guess is not None and guess != lang:
-        remedy = f"--lang {guess} is likely the language of the texts"
+        remedy = f"the texts look like --lang {guess}"
     else:
-        remedy = "--lang names the language, --align expand takes whole tokens"
+        remedy = "set the language with --lang, or use --align expand"
     msg.fail(
-        f"{converted.n_misaligned:,} spans begin or end inside a token of the "
-        f"tokenizer of {lang!r} and were dropped, more than a tenth",
-        f"Such as {example.get('text')!r:.60} in {' '.join(tokens)!r:.60}: {remedy}. "
-        "--allow-loss accepts it.",
+        f"{converted.n_misaligned:,} spans, more than a tenth, have a boundary inside a "
+        f"token of the tokenizer of {lang!r} and were dropped",
+        f"For example {example.get('text')!r:.60} in {' '.join(tokens)!r:.60}: {remedy}. "
+        "Use --allow-loss to accept the loss.",
         exits=exits,
     )
 
@@ -233,17 +237,17 @@ def _say_loss(converted: Converted, lang: str, exits: Optional[int]) -> None:
 def _print(converted: Converted, ents: bool) -> None:
     rows = [
         (
-            part or "all",
+            split or "all",
             written.docs,
             written.tokens,
             written.spans,
             written.not_in_ents if ents else "-",
             written.empty,
         )
-        for part, written in converted.written.items()
+        for split, written in converted.written.items()
     ]
     header = (
-        "Part",
+        "Split",
         "Documents",
         "Tokens",
         "Spans",
@@ -251,7 +255,7 @@ def _print(converted: Converted, ents: bool) -> None:
         "Without spans",
     )
     msg.table(rows, header=header, divider=True, aligns=tuple("lrrrrr"))
-    cases = converted.tally.rows()
+    cases = converted.report.rows()
     if cases:
-        titles = ("Outcome", "What was the matter", "Count")
+        titles = ("Outcome", "Reason", "Count")
         msg.table(cases, header=titles, divider=True, aligns=tuple("llr"))

@@ -1,11 +1,13 @@
 """Readers of annotated corpora, one a format, and the way to `.spacy` files."""
 
 from .brat import read_brat
-from .build import Builder
 from .cluener import read_cluener
 from .cmeee import read_cmeee
 from .columns import read_columns
 from .conversion import Conversion, Converted, Options
+from .conversion_report import ConversionReport
+from .doc_builder import DocBuilder
+from .doc_splitter import DocSplitter
 from .docbin import DocWriter, Written, convert
 from .doccano import read_doccano
 from .dygie import read_dygie
@@ -19,22 +21,20 @@ from .record import CorpusError, Mention, Record
 from .spacy_docbin import read_spacy
 from .spacy_json import read_spacy_json
 from .spert import read_spert
-from .tally import Tally
-from .windows import Cutter
 
 __all__ = [
     "FORMATS",
-    "Builder",
     "Conversion",
+    "ConversionReport",
     "Converted",
     "CorpusError",
-    "Cutter",
+    "DocBuilder",
+    "DocSplitter",
     "DocWriter",
     "LanguageTools",
     "Mention",
     "Options",
     "Record",
-    "Tally",
     "Written",
     "convert",
     "find_format",

@@ -6,9 +6,9 @@ from typing import Any, List, Optional, Tuple
 import numpy
 from spacy.tokens import Doc
 
+from .conversion_report import ConversionReport
 from .record import Mention, Record
-from .statistics import Ints
-from .tally import Tally
+from .span_statistics import Ints
 
 ALIGN = ("strict", "expand", "contract")
 
@@ -22,14 +22,16 @@ class CharacterAligner:
 
     record (Record): The document as it is given.
     doc (Doc): The document.
-    align (str): One of ALIGN, as for `Builder`.
-    tally (Tally): Counts what is dropped or changed.
+    align (str): One of ALIGN, as for `DocBuilder`.
+    report (ConversionReport): Counts what is dropped or changed.
     """
 
-    def __init__(self, record: Record, doc: Doc, align: str, tally: Tally) -> None:
+    def __init__(
+        self, record: Record, doc: Doc, align: str, report: ConversionReport
+    ) -> None:
         self.record = record
         self.align = align
-        self.tally = tally
+        self.report = report
         self.text = doc.text
         table = doc.to_array(["IDX", "LENGTH"]).astype("int64")
         self.starts: Ints = table[:, 0]
@@ -83,11 +85,11 @@ class CharacterAligner:
         if kept == surface and surface:
             return start, end
         if not kept:
-            return self._drop("only white space" if surface else "empty", mention)
+            return self._drop("only whitespace" if surface else "empty", mention)
         start += len(surface) - len(surface.lstrip())
         end = start + len(kept)
-        reason = "edged by white space, trimmed"
-        self.tally.add(
+        reason = "whitespace at span boundary (trimmed)"
+        self.report.add(
             reason, self.record, mention, text=surface, became=[start, end, kept]
         )
         return start, end
@@ -98,23 +100,25 @@ class CharacterAligner:
         if mention.surface is None:
             end += self.record.inclusive
             if not 0 <= start <= end <= len(self.text):
-                return self._drop("outside of the text", mention, length=len(self.text))
+                return self._drop("outside the text", mention, length=len(self.text))
             return start, end
         wanted = _plain(mention.surface)
         for place in ((start, end), (start, end + 1)):
             if self._says(place, wanted):
                 if place[1] != end:
-                    self.tally.add("end taken as inclusive", self.record)
+                    self.report.add("end offset is inclusive", self.record)
                 return place
         for place in ((start, end), (start, end + 1)):
             moved = tuple(_from_utf16(self.text, offset) for offset in place)
             if self._says(moved, wanted):
-                reason = "not at its offsets, moved to them in UTF-16"
-                self.tally.add(reason, self.record, mention, became=moved)
+                reason = "surface text does not match offsets (UTF-16 offsets used)"
+                self.report.add(reason, self.record, mention, became=moved)
                 return moved[0], moved[1]
         if not 0 <= start <= end <= len(self.text):
-            return self._drop("outside of the text", mention, length=len(self.text))
-        return self._drop("not at its offsets", mention, text=self.text[start:end])
+            return self._drop("outside the text", mention, length=len(self.text))
+        return self._drop(
+            "surface text does not match offsets", mention, text=self.text[start:end]
+        )
 
     def _says(self, place: Tuple[int, ...], wanted: str) -> bool:
         start, end = place
@@ -137,10 +141,12 @@ class CharacterAligner:
         if self.align == "contract":
             first, last = first + bool(cut_start), last - bool(cut_end)
         if self.align == "strict" or first >= last:
-            return self._drop("inside a token", mention, text=text, tokens=tokens)
-        reason = f"inside a token, {self.align}ed"
+            return self._drop(
+                "boundary inside a token", mention, text=text, tokens=tokens
+            )
+        reason = f"boundary inside a token ({self.align}ed)"
         became = [int(self.starts[first]), int(self.ends[last - 1])]
-        self.tally.add(
+        self.report.add(
             reason,
             self.record,
             mention,
@@ -159,7 +165,7 @@ class CharacterAligner:
     def _drop(
         self, reason: str, mention: Mention, **details: Any
     ) -> Optional[Tuple[int, int]]:
-        self.tally.add(reason, self.record, mention, **details)
+        self.report.add(reason, self.record, mention, **details)
         return None
 
 

@@ -11,21 +11,27 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, Iterator, List, Optional
 
-from .fields import a_list, a_span, an_object, is_sentences, sentences
-from .head import Head
+from .conversion_report import ConversionReport
+from .fields import (
+    is_sentences,
+    require_list,
+    require_object,
+    require_sentences,
+    require_span,
+)
+from .preview import Preview
 from .record import LineError, Mention, Record
 from .registry import Format
 from .source import Source
-from .tally import Tally
 
 
-def read_biaffine(path: Path, tally: Tally) -> Iterator[Record]:
+def read_biaffine(path: Path, report: ConversionReport) -> Iterator[Record]:
     """Read a file, document by document. Arguments as for `read_corpus`."""
-    with Source(path, tally) as source:
+    with Source(path, report) as source:
         for row in source.json_values():
             with source.record():
-                row = an_object(row)
-                sents = sentences(row)
+                row = require_object(row)
+                sents = require_sentences(row)
                 lengths = [len(sent) for sent in sents]
                 starts = [0, *accumulate(lengths)]
                 doc = row.get("doc_key")
@@ -36,14 +42,14 @@ def read_biaffine(path: Path, tally: Tally) -> Iterator[Record]:
                     tokens=[token for sent in sents for token in sent],
                     inclusive=True,
                     sent_starts=[s for s, length in zip(starts, lengths) if length],
-                    doc=None if doc is None else str(doc),
+                    doc_id=None if doc is None else str(doc),
                 )
 
 
-def is_biaffine(head: Head) -> bool:
+def is_biaffine(preview: Preview) -> bool:
     """Whether a file is of this format."""
-    return head.has_rows(lambda row: is_sentences(row.get("sentences"))) and any(
-        "ners" in row and "ner" not in row for row in head.rows
+    return preview.has_rows(lambda row: is_sentences(row.get("sentences"))) and any(
+        "ners" in row and "ner" not in row for row in preview.rows
     )
 
 
@@ -51,13 +57,13 @@ def _mentions(row: Any, starts: List[int]) -> Optional[List[Mention]]:
     """starts (List[int]): The first token of each sentence, and the end."""
     if row.get("ners") is None:
         return None
-    ners = a_list(row, "ners")
+    ners = require_list(row, "ners")
     if len(ners) != len(starts) - 1 or not all(isinstance(ner, list) for ner in ners):
         raise LineError(
             f"'ners' must have a list for each of {len(starts) - 1} sentences, not "
             f"{ners!r:.80}"
         )
-    spans = [(i, *a_span(span)) for i, ner in enumerate(ners) for span in ner]
+    spans = [(i, *require_span(span)) for i, ner in enumerate(ners) for span in ner]
     in_sentence = all(starts[i] + end < starts[i + 1] for i, _, end, _ in spans)
     return [
         Mention(start + offset, end + offset, label)

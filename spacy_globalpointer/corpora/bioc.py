@@ -18,12 +18,12 @@ kept, any other counted.
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
-from .fields import an_object, is_offset
-from .head import Head
+from .conversion_report import ConversionReport
+from .fields import is_offset, require_object
+from .preview import Preview
 from .record import LineError, Mention, Record, Relation
 from .registry import Format
 from .source import Source
-from .tally import Tally
 from .xml_events import END, START, TEXT, first_events, xml_events
 
 # Under which key of "infons" a label is, the likeliest first.
@@ -42,21 +42,21 @@ NUMBERS = ("offset", "length")
 Place = Tuple[int, int]
 
 
-def read_bioc(path: Path, tally: Tally) -> Iterator[Record]:
+def read_bioc(path: Path, report: ConversionReport) -> Iterator[Record]:
     """Read a file, document by document. Arguments as for `read_corpus`."""
-    with Source(path, tally) as source:
-        is_json = Head.of(path, tally.encoding).is_json
+    with Source(path, report) as source:
+        is_json = Preview.of(path, report.encoding).is_json
         documents = _json_documents(source) if is_json else _xml_documents(source)
         for document, line in documents:
             with source.record():
                 yield _to_record(document, path, line)
 
 
-def is_bioc(head: Head) -> bool:
+def is_bioc(preview: Preview) -> bool:
     """Whether a file is of this format."""
-    if head.is_json:
-        return head.has_rows(lambda row: _is_document(next(_documents_of(row), {})))
-    names = [event.value for event in first_events(head) if event.kind == START]
+    if preview.is_json:
+        return preview.has_rows(lambda row: _is_document(next(_documents_of(row), {})))
+    names = [event.value for event in first_events(preview) if event.kind == START]
     return names[1:2] == ["collection"] and "passage" in names
 
 
@@ -80,7 +80,7 @@ def _documents_of(row: Dict[str, Any]) -> Iterator[Dict[str, Any]]:
 def _json_documents(source: Source) -> Iterator[Tuple[Dict[str, Any], int]]:
     for row in source.json_values():
         with source.record():
-            for document in _documents_of(an_object(row)):
+            for document in _documents_of(require_object(row)):
                 yield document, source.line
 
 
@@ -115,7 +115,7 @@ def _xml_documents(source: Source) -> Iterator[Tuple[Dict[str, Any], int]]:
 def _to_record(document: Dict[str, Any], path: Path, line: int) -> Record:
     name = document.get("id")
     doc = str(name) if isinstance(name, (str, int)) and name != "" else None
-    record = Record(path, line, [], unit="characters", doc=doc)
+    record = Record(path, line, [], unit="characters", doc_id=doc)
     text = _Text()
     found: List[Tuple[Dict[str, Any], int, int]] = []
     relations: List[Dict[str, Any]] = []
@@ -143,7 +143,7 @@ def _to_record(document: Dict[str, Any], path: Path, line: int) -> Record:
     positions = {str(row.get("id")): i for i, row in enumerate(rows)}
     kept = [_relation(row, positions) for row in relations]
     record.relations = [relation for relation in kept if relation] or None
-    record.others = sum(relation is None for relation in kept)
+    record.n_unsupported = sum(relation is None for relation in kept)
     return record
 
 
@@ -168,7 +168,7 @@ def _rows(row: Dict[str, Any], key: str) -> List[Dict[str, Any]]:
         return []
     if not isinstance(value, list):
         raise LineError(f"{key!r} must be a list, got {value!r:.80}")
-    return [an_object(item) for item in value]
+    return [require_object(item) for item in value]
 
 
 def _number(row: Dict[str, Any], key: str) -> int:

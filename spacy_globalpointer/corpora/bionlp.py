@@ -6,23 +6,23 @@ from pathlib import Path
 from typing import Iterator
 
 from .brat import is_standoff, read_standoff
-from .head import Head
+from .conversion_report import ConversionReport
+from .preview import Preview
 from .record import Record
 from .registry import Format
-from .tally import Tally
 
 SUFFIXES = (".a1", ".a2")
 
 
-def read_bionlp(path: Path, tally: Tally) -> Iterator[Record]:
+def read_bionlp(path: Path, report: ConversionReport) -> Iterator[Record]:
     """Read the document of a text or of its annotation. Arguments as for
     `read_corpus`."""
-    yield read_standoff(path, SUFFIXES, tally)
+    yield read_standoff(path, SUFFIXES, report)
 
 
-def is_bionlp(head: Head) -> bool:
+def is_bionlp(preview: Preview) -> bool:
     """Whether a file is of this format."""
-    return is_standoff(head.path, SUFFIXES)
+    return is_standoff(preview.path, SUFFIXES)
 
 
 FORMAT = Format(

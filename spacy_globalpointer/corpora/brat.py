@@ -14,49 +14,51 @@ from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 from .align import without_byte_order_mark
-from .head import Head
+from .conversion_report import ConversionReport
+from .preview import Preview
 from .record import LineError, Mention, Record
 from .registry import Format
 from .source import Source
-from .tally import Tally
 
 # Relations, events, attributes, notes, normalisations and equivalences.
 ANNOTATION = re.compile(r"([REAMN#]\S*|\*)[\t ]")
 RELATION = re.compile(r"R\S*\t(?P<label>\S+) \S+?:(?P<head>T\S+) \S+?:(?P<tail>T\S+)")
 
 
-def read_brat(path: Path, tally: Tally) -> Iterator[Record]:
+def read_brat(path: Path, report: ConversionReport) -> Iterator[Record]:
     """Read the document of a text or of its annotation. Arguments as for
     `read_corpus`."""
-    yield read_standoff(path, (".ann",), tally)
+    yield read_standoff(path, (".ann",), report)
 
 
-def read_standoff(path: Path, suffixes: Sequence[str], tally: Tally) -> Record:
+def read_standoff(
+    path: Path, suffixes: Sequence[str], report: ConversionReport
+) -> Record:
     """Read the document of a text and of the files of annotation beside it.
 
     path (Path): One of them.
     suffixes (Sequence[str]): Those of the files of annotation.
-    tally (Tally): The account.
+    report (ConversionReport): The account.
     """
     # Line ends are characters too, so they stay as they are.
-    with Source(path.with_suffix(".txt"), tally) as source:
+    with Source(path.with_suffix(".txt"), report) as source:
         text = source.text()
     beside = [path.with_suffix(suffix) for suffix in suffixes]
     found = [other for other in beside if other.exists()]
     name = str(path.with_suffix(""))
-    record = Record(beside[0], 1, None, text=text, unit="characters", doc=name)
+    record = Record(beside[0], 1, None, text=text, unit="characters", doc_id=name)
     annotations = _Annotations(record)
     for other in found:
-        with Source(other, tally) as source:
+        with Source(other, report) as source:
             annotations.read(source)
     if found:
         annotations.finish()
     return record
 
 
-def is_brat(head: Head) -> bool:
+def is_brat(preview: Preview) -> bool:
     """Whether a file is of this format."""
-    return is_standoff(head.path, (".ann",))
+    return is_standoff(preview.path, (".ann",))
 
 
 def is_standoff(path: Path, suffixes: Sequence[str]) -> bool:
@@ -113,7 +115,7 @@ class _Annotations:
                         (relation["head"], relation["tail"], relation["label"])
                     )
                 elif ANNOTATION.match(line):
-                    self.record.others += 1
+                    self.record.n_unsupported += 1
                 else:
                     torn.append((source.line, line))
                     continue
@@ -122,8 +124,8 @@ class _Annotations:
             source.line = torn[0][0]
             raise LineError(f"this is no annotation of brat: {torn[0][1]!r:.80}")
         for number, line in torn:
-            place = Record(source.path, number, None, doc=self.record.doc)
-            source.tally.add("line that is no annotation", place, text=line[:80])
+            place = Record(source.path, number, None, doc=self.record.doc_id)
+            source.report.add("line is not an annotation", place, text=line[:80])
 
     def _continues(self, mention: Mention, line: str) -> bool:
         """Whether a line goes on with the surface of a mention over several lines."""
@@ -156,7 +158,7 @@ class _Annotations:
         ]
         record.relations = relations or None
         # Relations of events, too, are no relations of mentions.
-        record.others += len(self._linked) - len(relations)
+        record.n_unsupported += len(self._linked) - len(relations)
 
 
 def _mention(line: str) -> Mention:

@@ -7,21 +7,21 @@ ends inclusive.
 from pathlib import Path
 from typing import Any, Iterator, List, Optional
 
-from .fields import a_string, an_object, is_offset
-from .head import Head
+from .conversion_report import ConversionReport
+from .fields import is_offset, require_object, require_string
+from .preview import Preview
 from .record import LineError, Mention, Record
 from .registry import Format
 from .source import Source
-from .tally import Tally
 
 
-def read_cluener(path: Path, tally: Tally) -> Iterator[Record]:
+def read_cluener(path: Path, report: ConversionReport) -> Iterator[Record]:
     """Read a file, line by line. Arguments as for `read_corpus`."""
-    with Source(path, tally) as source:
+    with Source(path, report) as source:
         for row in source.json_values():
             with source.record():
-                row = an_object(row)
-                text = a_string(row, "text")
+                row = require_object(row)
+                text = require_string(row, "text")
                 yield Record(
                     path,
                     source.line,
@@ -32,21 +32,21 @@ def read_cluener(path: Path, tally: Tally) -> Iterator[Record]:
                 )
 
 
-def is_cluener(head: Head) -> bool:
+def is_cluener(preview: Preview) -> bool:
     """Whether a file is of this format."""
-    return head.has_rows(
+    return preview.has_rows(
         lambda row: (
             isinstance(row.get("text"), str) and isinstance(row.get("label", {}), dict)
         )
-    ) and any("label" in row for row in head.rows)
+    ) and any("label" in row for row in preview.rows)
 
 
 def _mentions(labels: Any) -> Optional[List[Mention]]:
     if labels is None:
         return None
     mentions = []
-    for label, surfaces in an_object(labels).items():
-        for surface, places in an_object(surfaces).items():
+    for label, surfaces in require_object(labels).items():
+        for surface, places in require_object(surfaces).items():
             for place in places if isinstance(places, list) else [places]:
                 if not (
                     isinstance(place, list)

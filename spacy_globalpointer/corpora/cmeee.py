@@ -7,36 +7,39 @@
 from pathlib import Path
 from typing import Any, Iterator
 
-from .fields import a_list, a_string, an_object, an_offset
-from .head import Head
+from .conversion_report import ConversionReport
+from .fields import require_list, require_object, require_offset, require_string
+from .preview import Preview
 from .record import Mention, Record
 from .registry import Format
 from .source import Source
-from .tally import Tally
 
 
-def read_cmeee(path: Path, tally: Tally) -> Iterator[Record]:
+def read_cmeee(path: Path, report: ConversionReport) -> Iterator[Record]:
     """Read a file, text by text. Arguments as for `read_corpus`."""
-    with Source(path, tally) as source:
+    with Source(path, report) as source:
         for row in source.json_values():
             with source.record():
-                row = an_object(row)
+                row = require_object(row)
                 entities = None
                 if row.get("entities") is not None:
-                    entities = [_mention(an_object(e)) for e in a_list(row, "entities")]
+                    entities = [
+                        _mention(require_object(e))
+                        for e in require_list(row, "entities")
+                    ]
                 yield Record(
                     path,
                     source.line,
                     entities,
-                    text=a_string(row, "text"),
+                    text=require_string(row, "text"),
                     unit="characters",
                     inclusive=True,
                 )
 
 
-def is_cmeee(head: Head) -> bool:
+def is_cmeee(preview: Preview) -> bool:
     """Whether a file is of this format."""
-    return head.has_rows(
+    return preview.has_rows(
         lambda row: (
             isinstance(row.get("text"), str)
             and isinstance(row.get("entities", []), list)
@@ -47,15 +50,15 @@ def is_cmeee(head: Head) -> bool:
             and not {"label", "labels", "relations"} & row.keys()
         )
     ) and (
-        any("entities" in row for row in head.rows)
-        and head.has_no_spans_besides("entities")
+        any("entities" in row for row in preview.rows)
+        and preview.has_no_spans_besides("entities")
     )
 
 
 def _mention(entity: Any) -> Mention:
-    surface = a_string(entity, "entity") if "entity" in entity else None
-    start, end = an_offset(entity, "start_idx"), an_offset(entity, "end_idx")
-    return Mention(start, end, a_string(entity, "type"), surface)
+    surface = require_string(entity, "entity") if "entity" in entity else None
+    start, end = require_offset(entity, "start_idx"), require_offset(entity, "end_idx")
+    return Mention(start, end, require_string(entity, "type"), surface)
 
 
 FORMAT = Format(

@@ -13,13 +13,13 @@ import re
 from pathlib import Path
 from typing import Iterator, List, Mapping, Optional, Tuple
 
-from .head import Head
+from .conversion_report import ConversionReport
 from .layout import Layout, Row, find_layout
+from .preview import Preview
 from .record import LineError, Record
 from .registry import Format
 from .source import Source
 from .tags import TagReader
-from .tally import Tally
 
 DOCUMENT = re.compile(r"#\s*newdoc(?:\s+id\s*=\s*(\S.*))?|#.*?(https?://\S+)")
 START = re.compile(r"(?:\S+[ \t]+)?-DOCSTART-(?:[ \t]*\(([^()]+)\))?(?=[ \t(]|$)")
@@ -31,19 +31,21 @@ NO_TOKEN = re.compile(r"\d+[-.]\d+")
 class Table:
     """How a file is cut into cells, and what its columns are.
 
-    head (Head): The beginning of the file.
+    preview (Preview): The beginning of the file.
     columns (Optional[Mapping[str, str]]): As for `find_layout`.
     """
 
-    def __init__(self, head: Head, columns: Optional[Mapping[str, str]] = None) -> None:
-        lines = [line for line in head.lines if not START.match(line)]
+    def __init__(
+        self, preview: Preview, columns: Optional[Mapping[str, str]] = None
+    ) -> None:
+        lines = [line for line in preview.lines if not START.match(line)]
         tokens = [line for line in lines if line.strip() and line[0] != "#"]
         # Where all lines begin with "#", these are tokens.
         self.has_comments = bool(tokens)
         tokens = tokens or [line for line in lines if line.strip()]
         self.layout: Optional[Layout] = None
         self.tabs = bool(tokens) and all("\t" in line for line in tokens)
-        names = next(filter(None, map(GLOBAL_COLUMNS.match, head.lines)), None)
+        names = next(filter(None, map(GLOBAL_COLUMNS.match, preview.lines)), None)
         self.header = names and names[1].split()
         numbers = [self.split(line)[0].isdecimal() for line in tokens]
         self._has_numbers = 2 * sum(numbers) > len(numbers)
@@ -91,21 +93,21 @@ class Table:
 
 
 def read_columns(
-    path: Path, tally: Tally, columns: Optional[Mapping[str, str]] = None
+    path: Path, report: ConversionReport, columns: Optional[Mapping[str, str]] = None
 ) -> Iterator[Record]:
     """Read a file, sentence by sentence. Arguments as for `read_corpus`.
 
     columns (Optional[Mapping[str, str]]): As for `find_layout`.
     """
-    with Source(path, tally) as source:
-        table = Table(Head.of(path, tally.encoding), columns)
+    with Source(path, report) as source:
+        table = Table(Preview.of(path, report.encoding), columns)
         layout = table.layout
         if layout is None:
             raise LineError("there are no columns of a token and of tags")
         rows: List[Row] = []
         first = 1
         document = _Document(path)
-        tags = TagReader(tally)
+        tags = TagReader(report)
         has_header = layout.in_first_row
         for line in source.lines():
             start = START.match(line)
@@ -126,22 +128,22 @@ def read_columns(
         tags.finish(Record(path, source.line, None))
 
 
-def is_columns(head: Head) -> bool:
+def is_columns(preview: Preview) -> bool:
     """Whether a file is of this format."""
-    if head.is_json and head.rows:
+    if preview.is_json and preview.rows:
         return False
     try:
-        return Table(head).layout is not None
+        return Table(preview).layout is not None
     except LineError:
         # It is, and has to be said which columns are meant.
         return True
 
 
 def describe_columns(
-    path: Path, tally: Tally, columns: Optional[Mapping[str, str]] = None
+    path: Path, report: ConversionReport, columns: Optional[Mapping[str, str]] = None
 ) -> List[str]:
     """Which columns of a file are read as what, and why, for people."""
-    layout = Table(Head.of(path, tally.encoding), columns).layout
+    layout = Table(Preview.of(path, report.encoding), columns).layout
     return [] if layout is None else describe_layout(layout)
 
 
@@ -194,7 +196,7 @@ def add_token(rows: List[Row], cells: Row, layout: Layout, source: Source) -> No
         rows.append(cells)
     elif tags <= {"O", None}:
         record = Record(source.path, source.line, None)
-        source.tally.add("token without characters", record)
+        source.report.add("empty token", record)
     else:
         raise LineError("the token is empty")
 
@@ -207,7 +209,7 @@ def to_record(
     doc: Optional[str],
     tags: TagReader,
 ) -> Record:
-    record = Record(path, line, None, tokens=[r[layout.word] for r in rows], doc=doc)
+    record = Record(path, line, None, tokens=[r[layout.word] for r in rows], doc_id=doc)
     columns: List[Tuple[Optional[str], ...]] = [
         tuple(kind.normalized(row[i]) for row in rows)
         for i, kind in layout.layers.items()

@@ -7,24 +7,24 @@ from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Tuple
 
 from .columns import DOCUMENT, NO_TOKEN
-from .head import Head
+from .conversion_report import ConversionReport
+from .preview import Preview
 from .record import LineError, Record
 from .registry import Format
 from .source import Source
 from .tags import TAG, TagReader
-from .tally import Tally
 
 N_COLUMNS = 10
 Token = Tuple[str, Dict[str, str]]
 
 
-def read_conllu(path: Path, tally: Tally) -> Iterator[Record]:
+def read_conllu(path: Path, report: ConversionReport) -> Iterator[Record]:
     """Read a file, sentence by sentence. Arguments as for `read_corpus`."""
-    with Source(path, tally) as source:
-        key = _find_key(Head.of(path, tally.encoding))
+    with Source(path, report) as source:
+        key = _find_key(Preview.of(path, report.encoding))
         if key is None:
             raise LineError("MISC, the last column, has no tags such as name=B-PER")
-        tags = TagReader(tally)
+        tags = TagReader(report)
         tokens: List[Token] = []
         doc: Optional[str] = None
         has_ranges = False
@@ -48,20 +48,22 @@ def read_conllu(path: Path, tally: Tally) -> Iterator[Record]:
         tags.finish(Record(path, source.line, None))
 
 
-def is_conllu(head: Head) -> bool:
+def is_conllu(preview: Preview) -> bool:
     """Whether a file is of this format."""
-    return _find_key(head) is not None
+    return _find_key(preview) is not None
 
 
-def describe_conllu(path: Path, tally: Tally) -> List[str]:
+def describe_conllu(path: Path, report: ConversionReport) -> List[str]:
     """Which part of a file is read as what, for people."""
-    return [f"words: FORM; tags: {_find_key(Head.of(path, tally.encoding))}= in MISC"]
+    return [
+        f"words: FORM; tags: {_find_key(Preview.of(path, report.encoding))}= in MISC"
+    ]
 
 
-def _find_key(head: Head) -> Optional[str]:
+def _find_key(preview: Preview) -> Optional[str]:
     """The key of MISC whose values are tags; of several the first."""
     values: Dict[str, List[str]] = {}
-    rows = [line.split("\t") for line in head.lines if line[:1] not in ("", "#")]
+    rows = [line.split("\t") for line in preview.lines if line[:1] not in ("", "#")]
     whole = [row for row in rows if len(row) == N_COLUMNS]
     if not whole or 2 * len(whole) < len(rows):
         return None
@@ -108,7 +110,7 @@ def _to_record(
     tags: TagReader,
 ) -> Record:
     words = [word for word, _ in tokens]
-    record = Record(path, line, None, tokens=words, doc=doc)
+    record = Record(path, line, None, tokens=words, doc_id=doc)
     # The words of a range are not those of the text.
     if not has_ranges and not any(re.search(r"^\s|\s$", word) for word in words):
         spaces = ["" if misc.get("SpaceAfter") == "No" else " " for _, misc in tokens]

@@ -1,4 +1,4 @@
-"""A whole corpus to `.spacy` files: all of its parts or nothing."""
+"""A whole corpus to `.spacy` files: all of its splits or nothing."""
 
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -7,7 +7,10 @@ from tempfile import TemporaryDirectory
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ..errors import Errors
-from .build import Builder
+from .conversion_report import ConversionReport
+from .description import describe_corpus
+from .doc_builder import DocBuilder
+from .doc_splitter import DocSplitter, n_relations
 from .docbin import (
     SPAN_ATTRS,
     DocWriter,
@@ -19,12 +22,9 @@ from .docbin import (
 )
 from .formats import FORMATS, read_corpus
 from .language import LanguageTools
-from .parts import PARTS, REPORT, Parts, find_parts, split_records
-from .preview import describe_corpus
 from .record import CorpusError, Record
 from .selection import leave_out_unlabeled, select_files
-from .tally import Tally
-from .windows import Cutter, n_relations
+from .splits import REPORT, SPLITS, Splits, find_splits, split_records
 
 # Share of spans that strict alignment may drop before something is wrong.
 MOST_MISALIGNED = 0.1
@@ -44,7 +44,7 @@ class Options:
     align (str): For offsets inside tokens: "strict", "expand" or "contract".
     fragments (str): For discontinuous spans: "drop", "cover", "parts" or "keep".
     split (Optional[Sequence[float]]): Shares of train, dev and test of a corpus
-        without parts; of train and dev of one without dev.
+        without splits; of train and dev of one without dev.
     seed (int): For the split.
     columns (Optional[Mapping[str, str]]): Columns of words and tags, as for
         `find_layout`; None: found by content.
@@ -80,7 +80,7 @@ class Conversion:
     """A corpus that is to be converted.
 
     source (Path): A file or a folder.
-    target (Path): A `.spacy` file, or a folder for one a part.
+    target (Path): A `.spacy` file, or a folder for one a split.
     options (Options): How.
     RAISES (FileNotFoundError, ValueError): If source, target and options do not go
         together.
@@ -89,20 +89,20 @@ class Conversion:
 
     def __init__(self, source: Path, target: Path, options: Options) -> None:
         self.options = options
-        self.parts: Parts = find_parts(source, options.split_files)
-        files = self.parts.files
+        self.splits: Splits = find_splits(source, options.split_files)
+        files = self.splits.files
         self.divided = _divided(files, options.split)
         if options.split is not None and self.divided is None:
-            raise ValueError(Errors.E016.format(path=source, parts=", ".join(files)))
+            raise ValueError(Errors.E016.format(path=source, splits=", ".join(files)))
         if "train" not in files and "" not in files:
-            names = [path.name for path in self.parts.doubtful]
+            names = [path.name for path in self.splits.doubtful]
             more = f" Not read: {', '.join(names)}; " if names else ""
             more += "--split-files train=NAME names one." if names else ""
             raise FileNotFoundError(
                 Errors.E010.format(name="train", path=source, more=more)
             )
         selection = select_files(
-            self.parts, options.format, options.encoding, options.columns
+            self.splits, options.format, options.encoding, options.columns
         )
         self.formats, self.left_out = selection.formats, selection.left_out
         self.without_spans = selection.without_spans
@@ -111,38 +111,38 @@ class Conversion:
         self.lang = options.lang or (langs.pop() if len(langs) == 1 else "en")
         if options.unannotated == "keep" and options.split_files is None:
             reading = self._reading(LanguageTools(self.lang))
-            leave_out_unlabeled(self.parts, selection, self._tally(), reading)
+            leave_out_unlabeled(self.splits, selection, self._new_report(), reading)
         self.names = self._names(source, target)
         self.folder = target.parent if target.suffix == ".spacy" else target
-        self.report = (
+        self.report_path = (
             target.with_suffix(f".{REPORT}")
             if target.suffix == ".spacy"
             else target / REPORT
         )
-        # The part that stands in for a missing test part.
+        # The split that stands in for a missing test split.
         missing = "dev" in self.names and "test" not in self.names
         self.copied = "dev" if missing else None
         self.lacks_dev = "train" in self.names and "dev" not in self.names
 
     def _names(self, source: Path, target: Path) -> Dict[str, str]:
-        """File name of each part."""
-        files = self.parts.files
+        """File name of each split."""
+        files = self.splits.files
         several = self.options.split is not None or "" not in files
         if target.suffix == ".spacy":
             if several:
                 raise ValueError(Errors.E017.format(path=target))
             return {"": target.name}
         if several:
-            wanted = {*files, *PARTS[: len(self.options.split or ())]}
-            return {part: f"{part}.spacy" for part in PARTS if part in wanted}
+            wanted = {*files, *SPLITS[: len(self.options.split or ())]}
+            return {split: f"{split}.spacy" for split in SPLITS if split in wanted}
         return {"": f"{source.resolve().name.split('.')[0] or 'corpus'}.spacy"}
 
     @property
     def n_bytes(self) -> int:
         """How much there is to read."""
         return sum(
-            path.stat().st_size * (2 if part == self.divided else 1)
-            for part, files in self.parts.files.items()
+            path.stat().st_size * (2 if split == self.divided else 1)
+            for split, files in self.splits.files.items()
             for path in files
             if path.exists()
         )
@@ -157,11 +157,11 @@ class Conversion:
         self.folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=self.folder, prefix=".") as name:
             folder = Path(name)
-            tally = self._tally(folder / REPORT, advance)
+            report = self._new_report(folder / REPORT, advance)
             try:
-                written = self._write(folder, tally)
+                written = self._write(folder, report)
             finally:
-                tally.close()
+                report.close()
             names = list(self.names.values())
             if self.copied is not None:
                 copy_docs(folder / self.names[self.copied], folder / "test.spacy")
@@ -171,10 +171,10 @@ class Conversion:
                 check_free(self.folder / file_name)
             for file_name in names:
                 move(folder / file_name, self.folder / file_name)
-            self.report.unlink(missing_ok=True)
-            if tally.listed:
-                move(folder / REPORT, self.report)
-        return Converted(written, tally)
+            self.report_path.unlink(missing_ok=True)
+            if report.listed:
+                move(folder / REPORT, self.report_path)
+        return Converted(written, report)
 
     def describe(self) -> List[str]:
         """What is read, and how: lines for people.
@@ -182,10 +182,16 @@ class Conversion:
         RAISES (CorpusError): If the beginning of a file cannot be read.
         """
         options = self._reading(LanguageTools(self.lang))
-        return describe_corpus(self.parts.files, self.formats, self._tally(), options)
+        return describe_corpus(
+            self.splits.files, self.formats, self._new_report(), options
+        )
 
-    def _tally(self, report: Optional[Path] = None, advance: Any = None) -> Tally:
-        return Tally(report, advance, self.options.on_error, self.options.encoding)
+    def _new_report(
+        self, path: Optional[Path] = None, advance: Any = None
+    ) -> ConversionReport:
+        return ConversionReport(
+            path, advance, self.options.on_error, self.options.encoding
+        )
 
     def _reading(self, tools: LanguageTools) -> Dict[str, Any]:
         """What readers may take."""
@@ -196,18 +202,18 @@ class Conversion:
             "columns": self.options.columns,
         }
 
-    def _write(self, folder: Path, tally: Tally) -> Dict[str, Written]:
+    def _write(self, folder: Path, report: ConversionReport) -> Dict[str, Written]:
         options = self.options
         tools = LanguageTools(self.lang)
-        builder = Builder(
-            tools, options.spans_key, options.align, options.fragments, tally
+        builder = DocBuilder(
+            tools, options.spans_key, options.align, options.fragments, report
         )
-        cutter = Cutter(options.sentences, options.max_tokens)
+        splitter = DocSplitter(options.sentences, options.max_tokens)
         # What comes from spaCy's own format may have more than spans.
         all_attributes = "spacy" in self.formats.values()
         with ExitStack() as stack:
             writers = {
-                part: stack.enter_context(
+                split: stack.enter_context(
                     DocWriter(
                         folder / name,
                         spans_key=options.spans_key,
@@ -215,87 +221,89 @@ class Conversion:
                         attrs=all_attrs() if all_attributes else SPAN_ATTRS,
                     )
                 )
-                for part, name in self.names.items()
+                for split, name in self.names.items()
             }
-            for part, record in self._dealt_records(tally, tools):
+            for split, record in self._dealt_records(report, tools):
                 try:
                     whole = builder(record)
                 except CorpusError as error:
                     if options.on_error != "skip":
                         raise
-                    tally.add("cannot be read", record, error=str(error))
+                    report.add("record cannot be read", record, error=str(error))
                     continue
                 n_lost = n_relations(whole)
-                for doc in cutter.pieces(whole):
+                for doc in splitter.pieces(whole):
                     n_lost -= n_relations(doc)
                     if options.max_tokens and len(doc) > options.max_tokens:
-                        tally.add("longer than a window", record, tokens=len(doc))
-                    writers[part].add(doc)
-                tally.add("of a kind that is no span", record, n=n_lost)
-        return {part: writer.written for part, writer in writers.items()}
+                        report.add("longer than --max-tokens", record, tokens=len(doc))
+                    writers[split].add(doc)
+                report.add("unsupported annotation (relation, event)", record, n=n_lost)
+        return {split: writer.written for split, writer in writers.items()}
 
     def _dealt_records(
-        self, tally: Tally, tools: LanguageTools
+        self, report: ConversionReport, tools: LanguageTools
     ) -> Iterator[Tuple[str, Record]]:
-        """All records, each with its part."""
-        for part, files in self.parts.files.items():
-            if part != self.divided:
-                for record in self._records(files, tally, tools):
-                    yield part, record
+        """All records, each with its split."""
+        for split, files in self.splits.files.items():
+            if split != self.divided:
+                for record in self._records(files, report, tools):
+                    yield split, record
                 continue
             assert self.options.split is not None
             # What the first reading finds, the second finds too.
-            uncounted = self._tally(None, tally.advance)
+            uncounted = self._new_report(None, report.advance)
             records = self._records(files, uncounted, tools)
             dealt = split_records(records, self.options.split, self.options.seed)
-            for place, record in zip(dealt, self._records(files, tally, tools)):
-                yield PARTS[place], record
+            for place, record in zip(dealt, self._records(files, report, tools)):
+                yield SPLITS[place], record
 
     def _records(
-        self, files: List[Path], tally: Tally, tools: LanguageTools
+        self, files: List[Path], report: ConversionReport, tools: LanguageTools
     ) -> Iterator[Record]:
         for path in files:
             kind = self.formats[path]
             if kind is None:
-                tally.add("file without documents", Record(path, 1, None))
+                report.add("file without documents", Record(path, 1, None))
                 continue
-            for record in read_corpus(path, tally, kind, **self._reading(tools)):
+            for record in read_corpus(path, report, kind, **self._reading(tools)):
                 if record.mentions is None and self.options.unannotated == "negative":
-                    tally.add("document without annotation, taken as negative", record)
+                    report.add(
+                        "document without annotation (treated as negative)", record
+                    )
                     record.mentions = []
-                if record.doc is None and len(files) > 1:
+                if record.doc_id is None and len(files) > 1:
                     # LitBank has a file a novel, and does not name them otherwise.
-                    record.doc = str(path)
+                    record.doc_id = str(path)
                 yield record
 
 
 def _divided(
-    files: Dict[str, List[Path]], split: Optional[Sequence[float]]
+    files: Dict[str, List[Path]], shares: Optional[Sequence[float]]
 ) -> Optional[str]:
-    """The part that is split: a corpus without parts, or a train part from which
-    there is a dev part to be made. None: there is no such part, or no split."""
-    if split is None:
+    """The split that is split: a corpus without splits, or a train split from which
+    there is a dev split to be made. None: there is no such split, or no split."""
+    if shares is None:
         return None
     if files.keys() == {""}:
         return ""
-    return "train" if "dev" not in files and len(split) == 2 else None
+    return "train" if "dev" not in files and len(shares) == 2 else None
 
 
 @dataclass
 class Converted:
     """What came of a conversion.
 
-    written (Dict[str, Written]): What each part holds.
-    tally (Tally): What was dropped or changed.
+    written (Dict[str, Written]): What each split holds.
+    report (ConversionReport): What was dropped or changed.
     """
 
     written: Dict[str, Written]
-    tally: Tally
+    report: ConversionReport
 
     @property
     def n_misaligned(self) -> int:
         """How many spans were dropped because they begin or end inside a token."""
-        return self.tally.counts["inside a token"]
+        return self.report.counts["boundary inside a token"]
 
     @property
     def loses_much(self) -> bool:

@@ -12,30 +12,30 @@ from pathlib import Path
 from typing import Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from .columns import add_token, describe_layout, to_record
-from .head import Head
+from .conversion_report import ConversionReport
 from .layout import Layout, Row, find_layout
+from .preview import Preview
 from .record import LineError, Record
 from .registry import Format
 from .source import Source
 from .tags import TagReader
-from .tally import Tally
 
 DELIMITERS = ",;"
 
 
 def read_csv(
-    path: Path, tally: Tally, columns: Optional[Mapping[str, str]] = None
+    path: Path, report: ConversionReport, columns: Optional[Mapping[str, str]] = None
 ) -> Iterator[Record]:
     """Read a file, sentence by sentence. Arguments as for `read_corpus`.
 
     columns (Optional[Mapping[str, str]]): As for `find_layout`, and that of the
         numbers of sentences as "sentence".
     """
-    with Source(path, tally) as source:
-        delimiter, layout, sentence = _find(Head.of(path, tally.encoding), columns)
+    with Source(path, report) as source:
+        delimiter, layout, sentence = _find(Preview.of(path, report.encoding), columns)
         if layout is None:
             raise LineError("there are no columns of a token and of tags")
-        tags = TagReader(tally)
+        tags = TagReader(report)
         rows: List[Row] = []
         first = 1
         # The name of the columns is no row.
@@ -59,22 +59,22 @@ def read_csv(
         tags.finish(Record(path, source.line, None))
 
 
-def is_csv(head: Head) -> bool:
+def is_csv(preview: Preview) -> bool:
     """Whether a file is of this format."""
-    if head.is_json and head.rows:
+    if preview.is_json and preview.rows:
         return False
     try:
-        return _find(head)[1] is not None
+        return _find(preview)[1] is not None
     except LineError:
         # It is, and has to be said which columns are meant.
         return True
 
 
 def describe_csv(
-    path: Path, tally: Tally, columns: Optional[Mapping[str, str]] = None
+    path: Path, report: ConversionReport, columns: Optional[Mapping[str, str]] = None
 ) -> List[str]:
     """Which columns of a file are read as what, and why, for people."""
-    _, layout, sentence = _find(Head.of(path, tally.encoding), columns)
+    _, layout, sentence = _find(Preview.of(path, report.encoding), columns)
     if layout is None:
         return []
     number = [] if sentence is None else [f"sentences: column {layout.name(sentence)}"]
@@ -82,10 +82,10 @@ def describe_csv(
 
 
 def _find(
-    head: Head, columns: Optional[Mapping[str, str]] = None
+    preview: Preview, columns: Optional[Mapping[str, str]] = None
 ) -> Tuple[str, Optional[Layout], Optional[int]]:
     """What stands between cells, the columns, and that of the sentences."""
-    lines = head.lines
+    lines = preview.lines
     for delimiter in DELIMITERS:
         filled = [line for line in lines if line.strip()]
         if not filled or 2 * sum(delimiter in line for line in filled) < len(filled):

@@ -9,33 +9,39 @@ The text of a span decides whether its end is inclusive.
 from pathlib import Path
 from typing import Any, Iterator, List, Optional
 
-from .fields import a_list, a_string, an_object, an_offset, is_strings
-from .head import Head
+from .conversion_report import ConversionReport
+from .fields import (
+    is_strings,
+    require_list,
+    require_object,
+    require_offset,
+    require_string,
+)
+from .preview import Preview
 from .record import LineError, Mention, Record
 from .registry import Format
 from .source import Source
-from .tally import Tally
 
 
-def read_dataturks(path: Path, tally: Tally) -> Iterator[Record]:
+def read_dataturks(path: Path, report: ConversionReport) -> Iterator[Record]:
     """Read a file, line by line. Arguments as for `read_corpus`."""
-    with Source(path, tally) as source:
+    with Source(path, report) as source:
         for row in source.json_values():
             with source.record():
-                row = an_object(row)
+                row = require_object(row)
                 yield Record(
                     path,
                     source.line,
                     _mentions(row),
-                    text=a_string(row, "content"),
+                    text=require_string(row, "content"),
                     unit="characters",
                     inclusive=True,
                 )
 
 
-def is_dataturks(head: Head) -> bool:
+def is_dataturks(preview: Preview) -> bool:
     """Whether a file is of this format."""
-    return head.has_rows(
+    return preview.has_rows(
         lambda row: (
             isinstance(row.get("content"), str)
             and "annotation" in row
@@ -52,14 +58,14 @@ def _mentions(row: Any) -> Optional[List[Mention]]:
     if row.get("annotation") is None:
         return None
     mentions = []
-    for entry in map(an_object, a_list(row, "annotation")):
+    for entry in map(require_object, require_list(row, "annotation")):
         # A span of no label is counted later.
         labels = entry.get("label") or [""]
         labels = [labels] if isinstance(labels, str) else labels
         if not is_strings(labels):
             raise LineError(f"'label' must be a list of strings, not {labels!r:.80}")
-        for point in map(an_object, a_list(entry, "points")):
-            start, end = an_offset(point, "start"), an_offset(point, "end")
+        for point in map(require_object, require_list(entry, "points")):
+            start, end = require_offset(point, "start"), require_offset(point, "end")
             surface = point.get("text")
             surface = surface if isinstance(surface, str) else None
             mentions += [Mention(start, end, label, surface) for label in labels]

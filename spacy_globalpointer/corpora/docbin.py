@@ -5,7 +5,7 @@ import shutil
 import struct
 import tempfile
 import zlib
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +15,6 @@ from typing import (
     BinaryIO,
     Dict,
     Iterable,
-    Iterator,
     List,
     Optional,
     Sequence,
@@ -30,8 +29,10 @@ from spacy.tokens.doc import DOCBIN_ALL_ATTRS
 from spacy.util import filter_spans
 from srsly.msgpack import Packer
 
+from ..files import partial_folder
 from ..span_groups import FRAGMENTS, contiguous_spans, piece_positions
-from .build import UNKNOWN
+from ..stored_spans import SPAN_STRUCT
+from .doc_builder import UNKNOWN
 
 # What a corpus of spans says of its tokens.
 SPAN_ATTRS = ("ORTH", "ENT_IOB", "ENT_TYPE", "SENT_START")
@@ -43,8 +44,6 @@ _STRINGS = {
 # Bytes of tokens in one file. To read it spaCy needs several times as much memory.
 MAX_BYTES = 1 << 30
 CHUNK = 1 << 16
-# A span in a group, as spaCy writes it.
-SPAN = struct.Struct(">QQQllll")
 
 
 @dataclass
@@ -122,7 +121,7 @@ class DocWriter:
 
     def __enter__(self) -> "DocWriter":
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._stack.enter_context(_partial(self.path))
+        partial = self._stack.enter_context(partial_folder(self.path))
         self._folder = Path(partial)
         self._shard = _Shard(self._folder, self.attrs)
         return self
@@ -233,7 +232,7 @@ class _Shard:
         packed: Dict[bytes, List[str]] = {}
         for key, group in doc.spans.items():
             spans = [
-                SPAN.pack(
+                SPAN_STRUCT.pack(
                     *(span.id, span.kb_id, span.label, span.start, span.end),
                     *(span.start_char, span.end_char),
                 )
@@ -333,25 +332,3 @@ def copy_docs(source: Path, target: Path) -> None:
 
 def is_shard(path: Path) -> bool:
     return path.suffix == ".spacy" and path.stem.isdigit()
-
-
-@contextmanager
-def _partial(path: Path) -> Iterator[str]:
-    """A hidden folder beside a path, for what is not complete yet."""
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as name:
-        # The owner's alone at first; shards keep the permissions of their folder.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o777 & ~umask)
-        yield name
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name, then move it into place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        partial.write_bytes(content)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

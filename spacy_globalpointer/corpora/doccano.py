@@ -11,31 +11,31 @@ The list is called "label", "labels" or "entities", the text "text" or "data".
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional
 
+from .conversion_report import ConversionReport
 from .fields import (
-    a_list,
-    a_relation,
-    a_string,
-    an_object,
-    an_offset,
     is_offset,
     relation_rows,
+    require_list,
+    require_object,
+    require_offset,
+    require_relation,
+    require_string,
 )
-from .head import Head
+from .preview import Preview
 from .record import LineError, Mention, Record
 from .registry import Format
 from .source import Source
-from .tally import Tally
 
 LISTS = ("entities", "label", "labels")
 
 
-def read_doccano(path: Path, tally: Tally) -> Iterator[Record]:
+def read_doccano(path: Path, report: ConversionReport) -> Iterator[Record]:
     """Read a file, line by line. Arguments as for `read_corpus`."""
-    with Source(path, tally) as source:
+    with Source(path, report) as source:
         for row in source.json_values():
             with source.record():
-                row = an_object(row)
-                text = a_string(row, "text" if "text" in row else "data")
+                row = require_object(row)
+                text = require_string(row, "text" if "text" in row else "data")
                 record = Record(path, source.line, None, text=text, unit="characters")
                 spans = _spans(row)
                 if spans is not None:
@@ -44,12 +44,12 @@ def read_doccano(path: Path, tally: Tally) -> Iterator[Record]:
                 yield record
 
 
-def is_doccano(head: Head) -> bool:
+def is_doccano(preview: Preview) -> bool:
     """Whether a file is of this format."""
     return (
-        head.has_rows(_fits)
-        and any({*LISTS} & row.keys() for row in head.rows)
-        and head.has_no_spans_besides(*LISTS)
+        preview.has_rows(_fits)
+        and any({*LISTS} & row.keys() for row in preview.rows)
+        and preview.has_no_spans_besides(*LISTS)
     )
 
 
@@ -70,7 +70,7 @@ def _spans(row: Any) -> Optional[List[Any]]:
     found = [key for key in LISTS if row.get(key) is not None]
     if not found:
         return None
-    return [span for key in found for span in a_list(row, key)]
+    return [span for key in found for span in require_list(row, key)]
 
 
 def _add_relations(record: Record, row: Any, spans: List[Any]) -> None:
@@ -85,15 +85,15 @@ def _add_relations(record: Record, row: Any, spans: List[Any]) -> None:
         if isinstance(span, dict) and isinstance(span.get("id"), (int, str))
     }
     record.relations = []
-    for relation in map(an_object, rows):
+    for relation in map(require_object, rows):
         ends = [relation.get(key) for key in ("from_id", "to_id")]
         found = [places.get(end) for end in ends if isinstance(end, (int, str))]
         label = relation.get("type")
         if len(found) < 2 or None in found or not isinstance(label, str) or not label:
-            record.others += 1
+            record.n_unsupported += 1
         else:
             record.relations.append(
-                a_relation(found[0], found[1], label, len(spans)),
+                require_relation(found[0], found[1], label, len(spans)),
             )
 
 
@@ -101,10 +101,13 @@ def _mention(span: Any) -> Mention:
     if isinstance(span, list):
         if len(span) != 3 or not is_offset(span[0]) or not is_offset(span[1]):
             raise LineError(f"a span must be [start, end, label], not {span!r:.80}")
-        return Mention(span[0], span[1], a_string({"label": span[2]}, "label"))
-    span = an_object(span)
-    start, end = an_offset(span, "start_offset"), an_offset(span, "end_offset")
-    return Mention(start, end, a_string(span, "label"))
+        return Mention(span[0], span[1], require_string({"label": span[2]}, "label"))
+    span = require_object(span)
+    start, end = (
+        require_offset(span, "start_offset"),
+        require_offset(span, "end_offset"),
+    )
+    return Mention(start, end, require_string(span, "label"))
 
 
 FORMAT = Format(

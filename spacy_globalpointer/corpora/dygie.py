@@ -12,21 +12,28 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
-from .fields import a_list, a_span, an_object, is_offset, is_sentences, sentences
-from .head import Head
+from .conversion_report import ConversionReport
+from .fields import (
+    is_offset,
+    is_sentences,
+    require_list,
+    require_object,
+    require_sentences,
+    require_span,
+)
+from .preview import Preview
 from .record import LineError, Mention, Record, Relation
 from .registry import Format
 from .source import Source
-from .tally import Tally
 
 
-def read_dygie(path: Path, tally: Tally) -> Iterator[Record]:
+def read_dygie(path: Path, report: ConversionReport) -> Iterator[Record]:
     """Read a file, document by document. Arguments as for `read_corpus`."""
-    with Source(path, tally) as source:
+    with Source(path, report) as source:
         for row in source.json_values():
             with source.record():
-                row = an_object(row)
-                sents = sentences(row)
+                row = require_object(row)
+                sents = require_sentences(row)
                 lengths = [len(sent) for sent in sents]
                 starts = [0, *accumulate(lengths)]
                 doc = row.get("doc_key")
@@ -39,16 +46,16 @@ def read_dygie(path: Path, tally: Tally) -> Iterator[Record]:
                     tokens=[token for sent in sents for token in sent],
                     inclusive=True,
                     sent_starts=[s for s, length in zip(starts, lengths) if length],
-                    doc=None if doc is None else str(doc),
+                    doc_id=None if doc is None else str(doc),
                     relations=relations,
-                    others=n_others,
+                    n_unsupported=n_others,
                 )
 
 
-def is_dygie(head: Head) -> bool:
+def is_dygie(preview: Preview) -> bool:
     """Whether a file is of this format."""
-    return head.has_rows(lambda row: is_sentences(row.get("sentences"))) and any(
-        "ner" in row for row in head.rows
+    return preview.has_rows(lambda row: is_sentences(row.get("sentences"))) and any(
+        "ner" in row for row in preview.rows
     )
 
 
@@ -96,7 +103,7 @@ def _flat(sentences: Any) -> List[Any]:
 def _mentions(row: Any, n_sentences: int) -> Optional[List[Mention]]:
     if "ner" not in row:
         return None
-    ner = a_list(row, "ner")
+    ner = require_list(row, "ner")
     if not all(isinstance(spans, list) for spans in ner):
         raise LineError(f"'ner' must be lists of spans, not {ner!r:.80}")
     if len(ner) != n_sentences:
@@ -104,7 +111,7 @@ def _mentions(row: Any, n_sentences: int) -> Optional[List[Mention]]:
             f"'ner' must have an entry for each of {n_sentences} sentences, not "
             f"{len(ner)}"
         )
-    return [Mention(*a_span(span)) for spans in ner for span in spans]
+    return [Mention(*require_span(span)) for spans in ner for span in spans]
 
 
 FORMAT = Format(

@@ -12,12 +12,19 @@ So do `spacy convert`, displaCy ("ents") and many scripts write them. What
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional
 
-from .fields import a_list, a_string, an_object, an_offset, count_of, group_of
-from .head import Head
+from .conversion_report import ConversionReport
+from .fields import (
+    count_of,
+    group_of,
+    require_list,
+    require_object,
+    require_offset,
+    require_string,
+)
+from .preview import Preview
 from .record import Mention, Record
 from .registry import Format
 from .source import Source
-from .tally import Tally
 
 LISTS = ("entities", "ents")
 LABELS = ("label", "type", "entity_type", "entity_group", "tag", "entity")
@@ -25,36 +32,38 @@ STARTS, ENDS = ("start", "start_char", "begin"), ("end", "end_char")
 SURFACES = ("text", "word")
 
 
-def read_entities(path: Path, tally: Tally, spans_key: str = "sc") -> Iterator[Record]:
+def read_entities(
+    path: Path, report: ConversionReport, spans_key: str = "sc"
+) -> Iterator[Record]:
     """Read a file, text by text. Arguments as for `read_corpus`.
 
     spans_key (str): Key of the group that is read, where there are groups.
     """
-    with Source(path, tally) as source:
+    with Source(path, report) as source:
         for row in source.json_values():
             with source.record():
-                row = an_object(row)
+                row = require_object(row)
                 entities, group = _mentions(row), group_of(row, spans_key)
                 mentions = entities
                 if group is not None:
-                    mentions = [_mention(an_object(span)) for span in group]
+                    mentions = [_mention(require_object(span)) for span in group]
                 yield Record(
                     path,
                     source.line,
                     mentions,
-                    text=a_string(row, "text"),
+                    text=require_string(row, "text"),
                     unit="characters",
-                    others=count_of(row, "relations")
+                    n_unsupported=count_of(row, "relations")
                     + sum(entity not in (mentions or ()) for entity in entities or ()),
                 )
 
 
-def is_entities(head: Head) -> bool:
+def is_entities(preview: Preview) -> bool:
     """Whether a file is of this format."""
     return (
-        head.has_rows(_fits)
-        and any({*LISTS} & row.keys() for row in head.rows)
-        and head.has_no_spans_besides(*LISTS)
+        preview.has_rows(_fits)
+        and any({*LISTS} & row.keys() for row in preview.rows)
+        and preview.has_no_spans_besides(*LISTS)
     )
 
 
@@ -75,14 +84,18 @@ def _mentions(row: Any) -> Optional[List[Mention]]:
     found = [key for key in LISTS if row.get(key) is not None]
     if not found:
         return None
-    return [_mention(an_object(span)) for key in found for span in a_list(row, key)]
+    return [
+        _mention(require_object(span))
+        for key in found
+        for span in require_list(row, key)
+    ]
 
 
 def _mention(span: Any) -> Mention:
-    start, end = (an_offset(span, _key(span, keys)) for keys in (STARTS, ENDS))
+    start, end = (require_offset(span, _key(span, keys)) for keys in (STARTS, ENDS))
     label = _key(span, LABELS)
     # An annotator may have left it out.
-    name = "" if span.get(label) is None else a_string(span, label)
+    name = "" if span.get(label) is None else require_string(span, label)
     surface = span.get(_key(span, SURFACES))
     surface = surface if isinstance(surface, str) else None
     kb_id, span_id = (span.get(key) for key in ("kb_id", "span_id"))

@@ -30,14 +30,14 @@ def are_spans(value: Any) -> bool:
     )
 
 
-def an_object(value: Any) -> Any:
+def require_object(value: Any) -> Any:
     """A JSON object, or an error."""
     if not isinstance(value, dict):
         raise LineError(f"a JSON object is needed, not {value!r:.80}")
     return value
 
 
-def a_list(row: Any, key: str) -> List[Any]:
+def require_list(row: Any, key: str) -> List[Any]:
     """A list at a key of an object, or an error."""
     value = row.get(key)
     if not isinstance(value, list):
@@ -45,7 +45,7 @@ def a_list(row: Any, key: str) -> List[Any]:
     return value
 
 
-def a_string(row: Any, key: str) -> str:
+def require_string(row: Any, key: str) -> str:
     """A string at a key of an object, or an error."""
     value = row.get(key)
     if not isinstance(value, str):
@@ -53,7 +53,7 @@ def a_string(row: Any, key: str) -> str:
     return value
 
 
-def an_offset(row: Any, key: str) -> int:
+def require_offset(row: Any, key: str) -> int:
     """An integer at a key of an object, or an error."""
     value = row.get(key)
     if not is_offset(value):
@@ -73,7 +73,9 @@ def group_of(row: Any, spans_key: str) -> Optional[List[Any]]:
         return None
     if spans_key not in groups and len(groups) > 1:
         raise LineError(f"there are spans under {[*groups]}; name one with --spans-key")
-    return a_list(groups, spans_key if spans_key in groups else next(iter(groups)))
+    return require_list(
+        groups, spans_key if spans_key in groups else next(iter(groups))
+    )
 
 
 def count_of(row: Any, *keys: str) -> int:
@@ -82,7 +84,7 @@ def count_of(row: Any, *keys: str) -> int:
     return sum(len(found) for found in lists if isinstance(found, list))
 
 
-def strings(row: Any, key: str) -> List[str]:
+def require_strings(row: Any, key: str) -> List[str]:
     """A list of strings that are not empty at a key of an object, or an error."""
     value = row.get(key)
     if not is_strings(value) or not all(value):
@@ -90,15 +92,15 @@ def strings(row: Any, key: str) -> List[str]:
     return cast(List[str], value)
 
 
-def sentences(row: Any) -> List[List[str]]:
+def require_sentences(row: Any) -> List[List[str]]:
     """The lists of tokens at "sentences" of an object, or an error."""
-    value = a_list(row, "sentences")
+    value = require_list(row, "sentences")
     if not is_sentences(value):
         raise LineError(f"'sentences' must be lists of strings, not {value!r:.80}")
     return value
 
 
-def a_span(value: Any, *, exact: bool = False) -> Tuple[int, int, str]:
+def require_span(value: Any, *, exact: bool = False) -> Tuple[int, int, str]:
     """A list of start, end and label, or an error.
 
     value (Any): The list.
@@ -117,10 +119,10 @@ def a_span(value: Any, *, exact: bool = False) -> Tuple[int, int, str]:
 
 def relation_rows(row: Any, key: str = "relations") -> Optional[List[Any]]:
     """The list at a key of an object, None if there is no such key, or an error."""
-    return None if row.get(key) is None else a_list(row, key)
+    return None if row.get(key) is None else require_list(row, key)
 
 
-def a_relation(head: Any, tail: Any, label: Any, n_mentions: int) -> Relation:
+def require_relation(head: Any, tail: Any, label: Any, n_mentions: int) -> Relation:
     """A relation of two mentions by their positions, or an error."""
     if not (
         is_offset(head)

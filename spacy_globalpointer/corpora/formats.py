@@ -34,10 +34,10 @@ from . import (
     w2ner,
     webanno,
 )
-from .head import Head
+from .conversion_report import ConversionReport
+from .preview import Preview
 from .record import CorpusError, Record
 from .registry import FORMATS, Format, register
-from .tally import Tally
 from .xml_events import START, begins_as_xml, first_events, xml_error
 
 # In the order in which they are shown.
@@ -59,40 +59,40 @@ def find_format(path: Path, encoding: Optional[str] = None) -> Optional[str]:
     RETURNS (Optional[str]): A key of FORMATS; None for a file of nothing.
     RAISES (CorpusError): If it is of no format, or could be of several.
     """
-    head = Head.of(path, encoding)
-    if "".join(head.text.split()) in ("", "[]"):
+    preview = Preview.of(path, encoding)
+    if "".join(preview.text.split()) in ("", "[]"):
         return None
-    found = matching_formats(head)
+    found = matching_formats(preview)
     if not found:
-        head.tolerant = True
-        found = matching_formats(head)
+        preview.tolerant = True
+        found = matching_formats(preview)
         found = found if len(found) == 1 else []
     if len(found) == 1:
         return found[0]
-    if not found and head.is_json and not head.rows and head.error is not None:
-        raise head.error
-    damage = None if found else xml_error(head)
+    if not found and preview.is_json and not preview.rows and preview.error is not None:
+        raise preview.error
+    damage = None if found else xml_error(preview)
     if damage is not None:
         raise damage
     if found:
         which = f"could be of several formats, {', '.join(found)}"
     else:
-        which = f"is of no known format; {what_is_seen(head)}"
+        which = f"is of no known format; {what_is_seen(preview)}"
     reason = f"this {which}; --format may name one of {', '.join(FORMATS)}"
     raise CorpusError.at(path, 1, reason)
 
 
-def matching_formats(head: Head) -> List[str]:
+def matching_formats(preview: Preview) -> List[str]:
     """The names of the formats that a file may be of."""
-    found = [name for name, format in FORMATS.items() if format.matches(head)]
+    found = [name for name, format in FORMATS.items() if format.matches(preview)]
     certain = [name for name in found if FORMATS[name].is_certain]
     return certain or found
 
 
-def what_is_seen(head: Head) -> str:
+def what_is_seen(preview: Preview) -> str:
     """The keys or columns of a file of no format, and the formats that come nearest."""
-    if head.rows:
-        seen = [*dict.fromkeys(key for row in head.rows for key in row)]
+    if preview.rows:
+        seen = [*dict.fromkeys(key for row in preview.rows for key in row)]
         keys = {name: _keys(format) for name, format in FORMATS.items()}
         shared = {
             name: len({*seen} & of) / len({*seen} | of)
@@ -108,10 +108,10 @@ def what_is_seen(head: Head) -> str:
         return f"it has the keys {', '.join(seen)!s:.120}" + (
             f", and the nearest formats are {near:.160}" if near else ""
         )
-    if begins_as_xml(head):
-        names = dict.fromkeys(e.value for e in first_events(head) if e.kind == START)
+    if begins_as_xml(preview):
+        names = dict.fromkeys(e.value for e in first_events(preview) if e.kind == START)
         return f"it has the elements {', '.join([*names][1:]):.120}, none in a text"
-    filled = [line for line in head.lines if line.strip()]
+    filled = [line for line in preview.lines if line.strip()]
     line = next((line for line in filled if line[0] != "#"), "".join(filled[:1]))
     cells = line.split("\t") if "\t" in line else line.split()
     plural = "s" * (len(cells) != 1)
@@ -134,24 +134,24 @@ def _keys(format: Format) -> Set[str]:
 
 def read_corpus(
     path: Path,
-    tally: Optional[Tally] = None,
+    report: Optional[ConversionReport] = None,
     format: Optional[str] = None,
     **options: Any,
 ) -> Iterator[Record]:
     """Read a file of any format.
 
     path (Path): The file; for brat the text or the annotation.
-    tally (Optional[Tally]): Counts what the reader leaves out or changes.
+    report (Optional[ConversionReport]): Counts what the reader leaves out or changes.
     format (Optional[str]): A key of FORMATS; None: it is found by content.
     options (Any): Options of conversions; the reader gets those it takes.
     YIELDS (Record): The documents or sentences, as they are read.
     RAISES (CorpusError): For the first line that is not of the format.
     """
-    tally = tally or Tally()
-    name = format or find_format(path, tally.encoding)
+    report = report or ConversionReport()
+    name = format or find_format(path, report.encoding)
     if name is None:
-        tally.add("file without documents", Record(path, 1, None))
+        report.add("file without documents", Record(path, 1, None))
         return iter(())
     reader = FORMATS[name]
     taken = {key: options[key] for key in reader.options if key in options}
-    return reader.read(path, tally, **taken)
+    return reader.read(path, report, **taken)

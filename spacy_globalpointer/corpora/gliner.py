@@ -6,38 +6,46 @@
 from pathlib import Path
 from typing import Any, Iterator, List, Optional
 
-from .fields import a_list, a_span, an_object, is_strings, strings
-from .head import Head
+from .conversion_report import ConversionReport
+from .fields import (
+    is_strings,
+    require_list,
+    require_object,
+    require_span,
+    require_strings,
+)
+from .preview import Preview
 from .record import Mention, Record
 from .registry import Format
 from .source import Source
-from .tally import Tally
 
 
-def read_gliner(path: Path, tally: Tally) -> Iterator[Record]:
+def read_gliner(path: Path, report: ConversionReport) -> Iterator[Record]:
     """Read a file, text by text. Arguments as for `read_corpus`."""
-    with Source(path, tally) as source:
+    with Source(path, report) as source:
         for row in source.json_values():
             with source.record():
-                row = an_object(row)
+                row = require_object(row)
                 yield Record(
                     path,
                     source.line,
                     _mentions(row),
-                    tokens=strings(row, "tokenized_text"),
+                    tokens=require_strings(row, "tokenized_text"),
                     inclusive=True,
                 )
 
 
-def is_gliner(head: Head) -> bool:
+def is_gliner(preview: Preview) -> bool:
     """Whether a file is of this format."""
-    return head.has_rows(lambda row: is_strings(row.get("tokenized_text")))
+    return preview.has_rows(lambda row: is_strings(row.get("tokenized_text")))
 
 
 def _mentions(row: Any) -> Optional[List[Mention]]:
     if row.get("ner") is None:
         return None
-    return [Mention(*a_span(span, exact=True)) for span in a_list(row, "ner")]
+    return [
+        Mention(*require_span(span, exact=True)) for span in require_list(row, "ner")
+    ]
 
 
 FORMAT = Format(

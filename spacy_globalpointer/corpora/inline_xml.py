@@ -18,11 +18,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Set, Tuple
 
-from .head import Head
+from .conversion_report import ConversionReport
+from .preview import Preview
 from .record import LineError, Mention, Record
 from .registry import Format
 from .source import Source
-from .tally import Tally
 from .xml_events import (
     END,
     ROOT,
@@ -186,14 +186,16 @@ def _label_attribute(elements: List[_Element], wanted: List[str]) -> Optional[st
 
 
 def read_inline_xml(
-    path: Path, tally: Tally, columns: Optional[Mapping[str, str]] = None
+    path: Path, report: ConversionReport, columns: Optional[Mapping[str, str]] = None
 ) -> Iterator[Record]:
     """Read a file, text by text. Arguments as for `read_corpus`.
 
     columns (Optional[Mapping[str, str]]): As for `Structure.of`.
     """
-    with Source(path, tally) as source:
-        structure = Structure.of(first_events(Head.of(path, tally.encoding)), columns)
+    with Source(path, report) as source:
+        structure = Structure.of(
+            first_events(Preview.of(path, report.encoding)), columns
+        )
         if not structure.texts:
             raise LineError("there is no element of a text with entities in it")
         yield from _Reader(source, structure).records()
@@ -249,7 +251,9 @@ class _Reader:
             else:
                 self._around.pop()
         record = Record(self.source.path, self.source.line, None)
-        self.source.tally.add("of a kind that is no span", record, n=self._n_others)
+        self.source.report.add(
+            "unsupported annotation (relation, event)", record, n=self._n_others
+        )
 
     def _read_text(self, event: Event) -> Iterator[Record]:
         text, line = event.value, event.line
@@ -296,7 +300,7 @@ class _Reader:
             mention.end = self._place()
         if name in self.structure.tokens and not self._tokens[-1].strip():
             record = Record(self.source.path, self.source.line, None)
-            self.source.tally.add("token without characters", record)
+            self.source.report.add("empty token", record)
             self._tokens.pop()
 
     def _finish(self) -> Iterator[Record]:
@@ -311,8 +315,8 @@ class _Reader:
             path,
             self._line or 1,
             self._mentions,
-            doc=f"{path}:{inner[0][1]}" if inner else None,
-            others=self._n_others,
+            doc_id=f"{path}:{inner[0][1]}" if inner else None,
+            n_unsupported=self._n_others,
         )
         self._n_others = 0
         if self.structure.tokens:
@@ -327,23 +331,23 @@ class _Reader:
         yield record
 
 
-def is_inline_xml(head: Head) -> bool:
+def is_inline_xml(preview: Preview) -> bool:
     """Whether a file is of this format."""
     # Words with tags of another kind may have signs of XML.
-    if not begins_as_xml(head) and (
-        head.is_json
-        or "</" not in head.text
-        or any("\t" in line for line in head.lines)
+    if not begins_as_xml(preview) and (
+        preview.is_json
+        or "</" not in preview.text
+        or any("\t" in line for line in preview.lines)
     ):
         return False
-    return bool(Structure.of(first_events(head)).texts)
+    return bool(Structure.of(first_events(preview)).texts)
 
 
 def describe_inline_xml(
-    path: Path, tally: Tally, columns: Optional[Mapping[str, str]] = None
+    path: Path, report: ConversionReport, columns: Optional[Mapping[str, str]] = None
 ) -> List[str]:
     """Which elements of a file are read as what, for people."""
-    events = first_events(Head.of(path, tally.encoding))
+    events = first_events(Preview.of(path, report.encoding))
     found = Structure.of(events, columns)
     known = found.texts | found.entities | found.tokens | {ROOT}
     others = {e.value for e in events if e.kind == START} - known

@@ -17,31 +17,31 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, Iterator, List
 
-from .fields import a_relation, is_strings, relation_rows
-from .head import Head
+from .conversion_report import ConversionReport
+from .fields import is_strings, relation_rows, require_relation
+from .preview import Preview
 from .record import LineError, Mention, Record, Relation
 from .registry import Format
 from .source import Source
-from .tally import Tally
 
 
-def read_jsonl(path: Path, tally: Tally) -> Iterator[Record]:
+def read_jsonl(path: Path, report: ConversionReport) -> Iterator[Record]:
     """Read a file, line by line. Arguments as for `read_corpus`."""
-    with Source(path, tally) as source:
+    with Source(path, report) as source:
         for row in source.json_lines():
             with source.record():
                 yield _to_record(row, source)
 
 
-def is_jsonl(head: Head) -> bool:
+def is_jsonl(preview: Preview) -> bool:
     """Whether a file is of this format."""
-    return head.has_rows(
+    return preview.has_rows(
         lambda row: (
             is_strings(row.get("tokens"))
             and isinstance(row.get("spans"), list)
             and not any(isinstance(span, dict) for span in row["spans"])
         )
-    ) and head.has_no_spans_besides("spans")
+    ) and preview.has_no_spans_besides("spans")
 
 
 def _to_record(row: Any, source: Source) -> Record:
@@ -79,7 +79,7 @@ def _to_record(row: Any, source: Source) -> Record:
         mentions,
         text=text,
         tokens=tokens,
-        doc=None if doc is None else str(doc),
+        doc_id=None if doc is None else str(doc),
         relations=relations,
     )
 
@@ -87,7 +87,7 @@ def _to_record(row: Any, source: Source) -> Record:
 def _relation(value: Any, n_spans: int) -> Relation:
     if not isinstance(value, list) or len(value) != 3:
         raise LineError(f"a relation must be [head, tail, label], not {value!r:.80}")
-    return a_relation(value[0], value[1], value[2], n_spans)
+    return require_relation(value[0], value[1], value[2], n_spans)
 
 
 def _discontinuous(value: Any, n_tokens: int) -> Mention:

@@ -15,12 +15,12 @@ import re
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
-from .fields import a_list, an_object, an_offset, is_offset, is_strings
-from .head import Head
+from .conversion_report import ConversionReport
+from .fields import is_offset, is_strings, require_list, require_object, require_offset
+from .preview import Preview
 from .record import LineError, Mention, Record
 from .registry import Format
 from .source import Source
-from .tally import Tally
 
 # "completions" until version 1.0.
 LISTS = ("annotations", "completions")
@@ -41,16 +41,16 @@ Regions = Dict[str, List[Mention]]
 Links = List[Tuple[Mention, Mention, str]]
 
 
-def read_label_studio(path: Path, tally: Tally) -> Iterator[Record]:
+def read_label_studio(path: Path, report: ConversionReport) -> Iterator[Record]:
     """Read a file, task by task. Arguments as for `read_corpus`."""
-    with Source(path, tally) as source:
+    with Source(path, report) as source:
         for row in source.json_values():
             with source.record():
-                row = an_object(row)
+                row = require_object(row)
                 record = Record(path, source.line, None, unit="characters")
                 if "data" in row:
-                    texts = _strings_of(an_object(row["data"]))
-                    regions, links = _first_annotation(row, record, tally)
+                    texts = _strings_of(require_object(row["data"]))
+                    regions, links = _first_annotation(row, record, report)
                 else:
                     about = {key: row[key] for key in row if key not in ABOUT}
                     texts, regions = _strings_of(about), _spans_of_short(row)
@@ -60,9 +60,9 @@ def read_label_studio(path: Path, tally: Tally) -> Iterator[Record]:
                 yield from _documents(record, texts, regions, links)
 
 
-def is_label_studio(head: Head) -> bool:
+def is_label_studio(preview: Preview) -> bool:
     """Whether a file is of this format."""
-    return head.has_rows(
+    return preview.has_rows(
         lambda row: (
             (
                 isinstance(row.get("data"), dict)
@@ -110,22 +110,22 @@ def _spans_of_short(row: Any) -> Regions:
 
 
 def _first_annotation(
-    row: Any, record: Record, tally: Tally
+    row: Any, record: Record, report: ConversionReport
 ) -> Tuple[Optional[Regions], Links]:
     """The regions of the first annotation that was not cancelled, None if there is
     none, and its relations."""
     chosen: Optional[Regions] = None
     chosen_links: Links = []
     kind = next((key for key in LISTS if key in row), LISTS[0])
-    for annotation in map(an_object, a_list(row, kind)):
+    for annotation in map(require_object, require_list(row, kind)):
         regions, links = _results(annotation, record)
         n = sum(map(len, regions.values())) + len(links)
         if annotation.get("was_cancelled"):
-            tally.add("of a rejected or skipped document", record, n=n)
+            report.add("document rejected or skipped", record, n=n)
         elif chosen is None:
             chosen, chosen_links = regions, links
         else:
-            tally.add("of another annotator of the same text", record, n=n)
+            report.add("another annotator of the same text", record, n=n)
     return chosen, chosen_links
 
 
@@ -133,24 +133,24 @@ def _results(annotation: Any, record: Record) -> Tuple[Regions, Links]:
     regions: Regions = {}
     by_id: Dict[Any, Mention] = {}
     relations: List[Any] = []
-    for result in map(an_object, a_list(annotation, "result")):
+    for result in map(require_object, require_list(annotation, "result")):
         value = result.get("value")
         if result.get("type") in REGIONS and value is not None:
             name = result.get("to_name")
             name = name if isinstance(name, str) else ""
-            mentions = _mentions(an_object(value))
+            mentions = _mentions(require_object(value))
             regions.setdefault(name, []).extend(mentions)
             if isinstance(result.get("id"), (int, str)):
                 by_id[result["id"]] = mentions[0]
         elif result.get("type") == "relation":
             relations.append(result)
         else:
-            record.others += 1
+            record.n_unsupported += 1
     links: Links = []
     for result in relations:
         found = _links(result, by_id)
         links += found
-        record.others += not found
+        record.n_unsupported += not found
     return regions, links
 
 
@@ -177,7 +177,7 @@ def _mentions(value: Any) -> List[Mention]:
     # Offsets of HTML are paths, with those of the text beside them.
     places = value.get("globalOffsets")
     places = value if is_offset(value.get("start")) or not places else places
-    start, end = an_offset(places, "start"), an_offset(places, "end")
+    start, end = require_offset(places, "start"), require_offset(places, "end")
     surface = value.get("text")
     surface = surface if isinstance(surface, str) and surface else None
     return [Mention(start, end, label, surface) for label in labels]
@@ -222,9 +222,11 @@ def _documents(
             None if regions is None else mentions,
             text=text,
             unit="characters",
-            doc=f"{record.path}:{record.line}" if len(found) > 1 else None,
+            doc_id=f"{record.path}:{record.line}" if len(found) > 1 else None,
             relations=relations or None,
-            others=record.others + len(links) - n_within if is_last else 0,
+            n_unsupported=record.n_unsupported + len(links) - n_within
+            if is_last
+            else 0,
         )
 
 

@@ -16,30 +16,32 @@ The label of an entity is its type, without the subtype.
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
+from .conversion_report import ConversionReport
 from .fields import (
-    a_list,
-    a_string,
-    an_object,
-    an_offset,
     count_of,
     is_strings,
     relation_rows,
-    strings,
+    require_list,
+    require_object,
+    require_offset,
+    require_string,
+    require_strings,
 )
-from .head import Head
+from .preview import Preview
 from .record import Mention, Record, Relation
 from .registry import Format
 from .source import Source
-from .tally import Tally
 
 
-def read_oneie(path: Path, tally: Tally) -> Iterator[Record]:
+def read_oneie(path: Path, report: ConversionReport) -> Iterator[Record]:
     """Read a file, sentence by sentence. Arguments as for `read_corpus`."""
-    with Source(path, tally) as source:
+    with Source(path, report) as source:
         for row in source.json_values():
             with source.record():
-                row = an_object(row)
-                entities = list(map(an_object, a_list(row, "entity_mentions")))
+                row = require_object(row)
+                entities = list(
+                    map(require_object, require_list(row, "entity_mentions"))
+                )
                 places = {entity.get("id"): i for i, entity in enumerate(entities)}
                 relations, n_others = _relations(row, places)
                 doc = row.get("doc_id")
@@ -47,16 +49,16 @@ def read_oneie(path: Path, tally: Tally) -> Iterator[Record]:
                     path,
                     source.line,
                     list(map(_mention, entities)),
-                    tokens=strings(row, "tokens"),
-                    doc=None if doc is None else str(doc),
+                    tokens=require_strings(row, "tokens"),
+                    doc_id=None if doc is None else str(doc),
                     relations=relations,
-                    others=n_others + count_of(row, "event_mentions"),
+                    n_unsupported=n_others + count_of(row, "event_mentions"),
                 )
 
 
-def is_oneie(head: Head) -> bool:
+def is_oneie(preview: Preview) -> bool:
     """Whether a file is of this format."""
-    return head.has_rows(
+    return preview.has_rows(
         lambda row: (
             is_strings(row.get("tokens"))
             and isinstance(row.get("entity_mentions"), list)
@@ -66,8 +68,8 @@ def is_oneie(head: Head) -> bool:
 
 
 def _mention(entity: Any) -> Mention:
-    start, end = an_offset(entity, "start"), an_offset(entity, "end")
-    return Mention(start, end, a_string(entity, "entity_type"))
+    start, end = require_offset(entity, "start"), require_offset(entity, "end")
+    return Mention(start, end, require_string(entity, "entity_type"))
 
 
 def _relations(
@@ -78,12 +80,12 @@ def _relations(
     if rows is None:
         return None, 0
     relations: List[Relation] = []
-    for relation in map(an_object, rows):
-        arguments = map(an_object, a_list(relation, "arguments"))
+    for relation in map(require_object, rows):
+        arguments = map(require_object, require_list(relation, "arguments"))
         ends = sorted(arguments, key=lambda argument: str(argument.get("role")))
-        names = [a_string(argument, "entity_id") for argument in ends]
+        names = [require_string(argument, "entity_id") for argument in ends]
         if len(names) == 2 and all(name in places for name in names):
-            label = a_string(relation, "relation_type")
+            label = require_string(relation, "relation_type")
             relations.append((places[names[0]], places[names[1]], label))
     return relations, len(rows) - len(relations)
 

@@ -15,84 +15,84 @@ document, at the end of the file, in which all other tokens are unknown.
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional
 
+from .conversion_report import ConversionReport
 from .fields import (
-    a_list,
-    a_relation,
-    a_string,
-    an_object,
-    an_offset,
     is_offset,
     relation_rows,
+    require_list,
+    require_object,
+    require_offset,
+    require_relation,
+    require_string,
 )
-from .head import Head
+from .preview import Preview
 from .record import Mention, Record
 from .registry import Format
 from .source import Source
-from .tally import Tally
 
 
-def read_prodigy(path: Path, tally: Tally) -> Iterator[Record]:
+def read_prodigy(path: Path, report: ConversionReport) -> Iterator[Record]:
     """Read a file, line by line. Arguments as for `read_corpus`."""
     binary: Dict[Any, Record] = {}
-    with Source(path, tally) as source:
+    with Source(path, report) as source:
         for row in source.json_values():
             with source.record():
-                row = an_object(row)
+                row = require_object(row)
                 record = Record(
                     path,
                     source.line,
                     None,
-                    text=a_string(row, "text"),
+                    text=require_string(row, "text"),
                     unit="characters",
                 )
-                spans = _spans(row, record, tally)
+                spans = _spans(row, record, report)
                 if spans is not None:
                     record.mentions = [_mention(span) for span in spans]
                 _add_relations(record, row, spans or [])
                 record.tokens = _tokens(row, record.text or "")
                 is_accepted = row.get("answer", "accept") == "accept"
                 if not is_accepted:
-                    reason = "of a rejected or skipped document"
-                    tally.add(reason, record, n=len(record.mentions or ()))
+                    reason = "document rejected or skipped"
+                    report.add(reason, record, n=len(record.mentions or ()))
                 if row.get("_is_binary") is True:
-                    _add_answer(record, is_accepted, row, binary, tally)
+                    _add_answer(record, is_accepted, row, binary, report)
                 elif is_accepted:
                     yield record
     yield from binary.values()
 
 
-def is_prodigy(head: Head) -> bool:
+def is_prodigy(preview: Preview) -> bool:
     """Whether a file is of this format."""
-    return head.has_rows(
+    return preview.has_rows(
         lambda row: (
             isinstance(row.get("text"), str)
             and all(isinstance(span, dict) for span in row.get("spans") or ())
             and not {"label", "labels", "entities"} & row.keys()
         )
     ) and (
-        any({"spans", "answer", "_input_hash"} & row.keys() for row in head.rows)
-        and head.has_no_spans_besides("spans")
+        any({"spans", "answer", "_input_hash"} & row.keys() for row in preview.rows)
+        and preview.has_no_spans_besides("spans")
     )
 
 
-def _spans(row: Any, record: Record, tally: Tally) -> Optional[List[Any]]:
+def _spans(row: Any, record: Record, report: ConversionReport) -> Optional[List[Any]]:
     """The spans that were not rejected."""
     # A task that was answered without a span has none, where no span is said of.
     if row.get("spans") is None:
         return [] if "answer" in row else None
     spans = []
-    for span in map(an_object, a_list(row, "spans")):
+    for span in map(require_object, require_list(row, "spans")):
         # Spans may have an answer of their own.
         if span.get("answer") in ("reject", "ignore"):
-            tally.add("rejected or skipped span", record, _mention(span))
+            report.add("span rejected or skipped", record, _mention(span))
         else:
             spans.append(span)
     return spans
 
 
 def _mention(span: Any) -> Mention:
-    start, end = an_offset(span, "start"), an_offset(span, "end")
-    return Mention(start, end, a_string(span, "label"))
+    start, end = require_offset(span, "start"), require_offset(span, "end")
+    return Mention(start, end, require_string(span, "label"))
 
 
 def _add_relations(record: Record, row: Any, spans: List[Any]) -> None:
@@ -109,7 +109,7 @@ def _add_relations(record: Record, row: Any, spans: List[Any]) -> None:
         if is_offset(span.get("token_end")):
             by_token.setdefault(span["token_end"], i)
     record.relations = []
-    for relation in map(an_object, rows):
+    for relation in map(require_object, rows):
         ends: List[Optional[int]] = []
         for key in ("head", "child"):
             end = relation.get(f"{key}_span")
@@ -125,10 +125,10 @@ def _add_relations(record: Record, row: Any, spans: List[Any]) -> None:
                 ends.append(by_token.get(token) if is_offset(token) else None)
         label = relation.get("label")
         if None in ends or not isinstance(label, str) or not label:
-            record.others += 1
+            record.n_unsupported += 1
         else:
             record.relations.append(
-                a_relation(ends[0], ends[1], label, len(spans)),
+                require_relation(ends[0], ends[1], label, len(spans)),
             )
 
 
@@ -137,10 +137,10 @@ def _add_answer(
     is_accepted: bool,
     row: Any,
     texts: Dict[Any, Record],
-    tally: Tally,
+    report: ConversionReport,
 ) -> None:
     """Add the answer about one span to what is known of its text."""
-    tally.add("answer about one span of a text", record)
+    report.add("answer about one span (merged by text)", record)
     key = row.get("_input_hash")
     whole = texts.setdefault(key if is_offset(key) else record.text, record)
     if whole is record:
@@ -148,9 +148,9 @@ def _add_answer(
         record.outside = []
     else:
         mentions = record.mentions or []
-        whole.others += record.others
+        whole.n_unsupported += record.n_unsupported
     # An answer about one span says nothing of relations.
-    whole.others += len(record.relations or ())
+    whole.n_unsupported += len(record.relations or ())
     record.relations = None
     if is_accepted and mentions:
         known = whole.mentions or []
@@ -166,8 +166,8 @@ def _tokens(row: Any, text: str) -> Optional[List[str]]:
         return None
     tokens: List[str] = []
     end = 0
-    for token in map(an_object, a_list(row, "tokens")):
-        word = a_string(token, "text")
+    for token in map(require_object, require_list(row, "tokens")):
+        word = require_string(token, "text")
         start, stop = token.get("start"), token.get("end")
         if is_offset(start) and is_offset(stop):
             # Special tokens of transformers have no characters.

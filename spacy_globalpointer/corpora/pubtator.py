@@ -18,11 +18,11 @@ from itertools import product
 from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Tuple
 
-from .head import Head
+from .conversion_report import ConversionReport
+from .preview import Preview
 from .record import LineError, Mention, Record, Relation
 from .registry import Format
 from .source import Source
-from .tally import Tally
 
 # A mention may be of several concepts.
 CONCEPTS = re.compile(r"[|;,]")
@@ -44,19 +44,23 @@ class _Document:
     concepts: Dict[str, List[int]] = field(default_factory=dict)
     relations: List[Tuple[str, str, str]] = field(default_factory=list)
 
-    def finished(self, tally: Tally) -> Record:
+    def finished(self, report: ConversionReport) -> Record:
         """The document as a record."""
         record = self.record
         if not self.passages:
-            raise LineError(f"there is no title and no abstract of {record.doc!r:.80}")
+            raise LineError(
+                f"there is no title and no abstract of {record.doc_id!r:.80}"
+            )
         record.text = "\n".join(self.passages)
         found = [self._between_mentions(*relation) for relation in self.relations]
         relations = [relation for relation, _ in found if relation]
         record.relations = relations or None
-        record.others += len(found) - len(relations)
+        record.n_unsupported += len(found) - len(relations)
         n_chosen = sum(chosen for _, chosen in found)
-        tally.add(
-            "relation of concepts, put on their nearest mentions", record, n=n_chosen
+        report.add(
+            "relation between concepts (linked to the nearest mentions)",
+            record,
+            n=n_chosen,
         )
         return record
 
@@ -83,24 +87,24 @@ class _Document:
         return (*min(pairs, key=distance), label), len(pairs) > 1
 
 
-def read_pubtator(path: Path, tally: Tally) -> Iterator[Record]:
+def read_pubtator(path: Path, report: ConversionReport) -> Iterator[Record]:
     """Read a file, document by document. Arguments as for `read_corpus`."""
-    with Source(path, tally) as source:
+    with Source(path, report) as source:
         document: Optional[_Document] = None
         for line in source.lines():
             if not line.strip():
                 if document is not None:
-                    yield document.finished(tally)
+                    yield document.finished(report)
                 document = None
                 continue
             passage = PASSAGE.fullmatch(line)
             name = passage.group(1) if passage else line.split("\t", 1)[0]
-            if document is not None and name != document.record.doc:
+            if document is not None and name != document.record.doc_id:
                 # Some files have no blank line between documents.
-                yield document.finished(tally)
+                yield document.finished(report)
                 document = None
             if document is None:
-                record = Record(path, source.line, [], unit="characters", doc=name)
+                record = Record(path, source.line, [], unit="characters", doc_id=name)
                 document = _Document(record)
             if passage:
                 document.passages.append(passage.group(3))
@@ -108,12 +112,12 @@ def read_pubtator(path: Path, tally: Tally) -> Iterator[Record]:
                 with source.record():
                     _read_annotation(line, document)
         if document is not None:
-            yield document.finished(tally)
+            yield document.finished(report)
 
 
-def is_pubtator(head: Head) -> bool:
+def is_pubtator(preview: Preview) -> bool:
     """Whether a file is of this format."""
-    lines = [line for line in head.lines if line.strip()][:N_LINES]
+    lines = [line for line in preview.lines if line.strip()][:N_LINES]
     first = PASSAGE.fullmatch(lines[0]) if lines else None
     if first is None or first[2] != "t":
         return False

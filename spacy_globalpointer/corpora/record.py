@@ -62,16 +62,16 @@ class Record:
     inclusive (bool): Whether the format says that `end` is the last unit itself.
         Where a mention has its surface, that decides.
     sent_starts (Optional[List[int]]): The tokens at which sentences begin.
-    doc (Optional[str]): The document to which it belongs.
+    doc_id (Optional[str]): The document to which it belongs.
     relations (Optional[List[Relation]]): Head, tail and label of each relation; head
         and tail are positions in `mentions`. None: the source says nothing of
         relations.
-    others (int): Annotation that is neither a span nor a relation of two of them,
-        such as events.
+    n_unsupported (int): How many annotations there are that are neither a span nor a
+        relation of two of them, such as events.
     outside (Optional[List[Tuple[int, int]]]): Where it is known that there is no
         entity, in `unit`, ends exclusive, if the source does not know it of all
         that its mentions leave. None: it does.
-    made (Optional[Doc]): The document itself, from spaCy's own format; mentions
+    doc (Optional[Doc]): The document itself, from spaCy's own format; mentions
         count its tokens.
     attrs (Dict[str, Any]): More attributes of the group of spans.
     """
@@ -84,9 +84,9 @@ class Record:
     unit: str = "tokens"
     inclusive: bool = False
     sent_starts: Optional[List[int]] = None
-    doc: Optional[str] = None
+    doc_id: Optional[str] = None
     relations: Optional[List[Relation]] = None
-    others: int = 0
+    n_unsupported: int = 0
     outside: Optional[List[Tuple[int, int]]] = None
-    made: Optional[Doc] = None
+    doc: Optional[Doc] = None
     attrs: Dict[str, Any] = field(default_factory=dict)

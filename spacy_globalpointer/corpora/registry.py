@@ -15,7 +15,7 @@ from typing import Callable, Iterator, List, Mapping, Optional, Tuple
 
 import catalogue
 
-from .head import Head
+from .preview import Preview
 from .record import Record
 
 
@@ -25,9 +25,9 @@ class Format:
 
     name (str): What `--format` calls it.
     description (str): What it is, in one line.
-    matches (Callable[[Head], bool]): Whether a file is of it, by its beginning.
-    read (Callable[..., Iterator[Record]]): Called with the path and a `Tally`, yields
-        the documents or sentences.
+    matches (Callable[[Preview], bool]): Whether a file is of it, by its beginning.
+    read (Callable[..., Iterator[Record]]): Called with the path and a
+        `ConversionReport`, yields the documents or sentences.
     example (Mapping[str, str]): Small files of it, by name. Together they are one
         corpus. Empty for a binary format.
     options (Tuple[str, ...]): Keyword arguments that `read` takes besides; of the
@@ -41,7 +41,7 @@ class Format:
 
     name: str
     description: str
-    matches: Callable[[Head], bool]
+    matches: Callable[[Preview], bool]
     read: Callable[..., Iterator[Record]]
     example: Mapping[str, str] = field(default_factory=dict)
     options: Tuple[str, ...] = ()

@@ -9,11 +9,11 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Set
 
 from ..errors import Errors
 from .columns import is_columns
+from .conversion_report import ConversionReport
 from .formats import FORMATS, find_format, matching_formats, read_corpus
-from .head import Head
-from .parts import Parts
+from .preview import Preview
 from .record import CorpusError, Mention, Record
-from .tally import Tally
+from .splits import Splits
 
 
 @dataclass
@@ -32,14 +32,14 @@ class Selection:
 
 
 def select_files(
-    parts: Parts,
+    splits: Splits,
     format: Optional[str] = None,
     encoding: Optional[str] = None,
     columns: Optional[Mapping[str, str]] = None,
 ) -> Selection:
     """Find the format of each file of a corpus, and leave out what is not to be read.
 
-    parts (Parts): The files; those that are left out are taken off.
+    splits (Splits): The files; those that are left out are taken off.
     format (Optional[str]): The only format that is read; None: it is found for each.
     encoding (Optional[str]): That of the files; None: UTF-8.
     columns (Optional[Mapping[str, str]]): Columns that are given: what has them is of a
@@ -49,67 +49,70 @@ def select_files(
     """
     selection = Selection()
     if format is not None:
-        _select_by_format(parts, format, encoding, selection)
+        _select_by_format(splits, format, encoding, selection)
         return selection
-    for part, paths in [*parts.files.items()]:
+    for split, paths in [*splits.files.items()]:
         try:
             found = {path: _find_format(path, encoding, columns) for path in paths}
         except CorpusError:
-            if part in ("", "train") or "train" not in parts.files:
+            if split in ("", "train") or "train" not in splits.files:
                 raise
-            of_train = parts.files["train"][0]
+            of_train = splits.files["train"][0]
             kind = selection.formats[of_train]
             if kind is None or not all(
                 _lacks_annotation(path, of_train, kind, encoding) for path in paths
             ):
                 raise
-            reason = f"{part} has no annotation and is left out"
-            selection.left_out[reason] = parts.files.pop(part)
+            reason = f"{split} has no annotation and is left out"
+            selection.left_out[reason] = splits.files.pop(split)
             continue
-        _check_copies(part, found, encoding)
+        _check_copies(split, found, encoding)
         selection.formats.update(found)
     return selection
 
 
 def leave_out_unlabeled(
-    parts: Parts, selection: Selection, tally: Tally, options: Dict[str, Any]
+    splits: Splits,
+    selection: Selection,
+    report: ConversionReport,
+    options: Dict[str, Any],
 ) -> None:
     """Leave out dev or test if no document in it has annotation, and note one whose
     documents have annotation but not a span, although train has some.
 
-    parts (Parts): The files.
+    splits (Splits): The files.
     selection (Selection): Their formats; gets what is left out or noted.
-    tally (Tally): How to read; nothing is counted in it.
+    report (ConversionReport): How to read; nothing is counted in it.
     options (Dict[str, Any]): As for `read_corpus`.
     """
-    uncounted = Tally(None, None, tally.on_error, tally.encoding)
+    uncounted = ConversionReport(None, None, report.on_error, report.encoding)
 
-    def annotations(part: str) -> Iterator[Optional[List[Mention]]]:
-        for path in parts.files[part]:
+    def annotations(split: str) -> Iterator[Optional[List[Mention]]]:
+        for path in splits.files[split]:
             kind = selection.formats[path]
             if kind is not None:
                 for record in read_corpus(path, uncounted, kind, **options):
                     yield record.mentions
 
-    others = [part for part in parts.files if part in ("dev", "test")]
+    others = [split for split in splits.files if split in ("dev", "test")]
     # What cannot be read is named later.
     with suppress(CorpusError):
-        if "train" not in parts.files or not others or not any(annotations("train")):
+        if "train" not in splits.files or not others or not any(annotations("train")):
             return
-    for part in others:
+    for split in others:
         with suppress(CorpusError):
             found: Optional[List[Mention]] = None
             has_docs = False
-            for mentions in annotations(part):
+            for mentions in annotations(split):
                 has_docs = True
                 found = found if mentions is None else mentions
                 if found:
                     break
             if has_docs and found is None:
-                reason = f"{part} has no annotation and is left out"
-                selection.left_out[reason] = parts.files.pop(part)
+                reason = f"{split} has no annotation and is left out"
+                selection.left_out[reason] = splits.files.pop(split)
             elif has_docs and not found:
-                selection.without_spans.append(part)
+                selection.without_spans.append(split)
 
 
 def _find_format(
@@ -120,19 +123,19 @@ def _find_format(
     except CorpusError:
         if columns is None:
             raise
-        tally = Tally(encoding=encoding)
+        report = ConversionReport(encoding=encoding)
         for name, format in FORMATS.items():
             if format.describe is not None and "columns" in format.options:
                 with suppress(ValueError):
-                    if format.describe(path, tally, columns=columns):
+                    if format.describe(path, report, columns=columns):
                         return name
         raise
 
 
 def _select_by_format(
-    parts: Parts, format: str, encoding: Optional[str], selection: Selection
+    splits: Splits, format: str, encoding: Optional[str], selection: Selection
 ) -> None:
-    for part, paths in parts.files.items():
+    for split, paths in splits.files.items():
         other = [
             path
             for path in paths
@@ -140,15 +143,15 @@ def _select_by_format(
         ]
         kept = [path for path in paths if path not in other]
         if kept and other:
-            parts.files[part] = kept
-            reason = f"{part or 'corpus'}: of another format than {format}, left out"
+            splits.files[split] = kept
+            reason = f"{split or 'corpus'}: of another format than {format}, left out"
             selection.left_out[reason] = other
         selection.formats.update(dict.fromkeys(kept or paths, format))
 
 
 def _is_of_another(path: Path, format: str, encoding: Optional[str]) -> bool:
-    head = Head.of(path, encoding)
-    return not FORMATS[format].matches(head) and bool(matching_formats(head))
+    preview = Preview.of(path, encoding)
+    return not FORMATS[format].matches(preview) and bool(matching_formats(preview))
 
 
 def _lacks_annotation(
@@ -157,25 +160,27 @@ def _lacks_annotation(
     """Whether a file of no format is one of the format of train without its annotation:
     objects that lack keys which all in train have, columns without those of tags, or a
     text alone."""
-    head, labelled = (Head.of(p, encoding) for p in (path, of_train))
+    preview, labelled = (Preview.of(p, encoding) for p in (path, of_train))
     if labelled.rows:
         shared = set.intersection(*({*row} for row in labelled.rows))
-        seen = {k for row in head.rows for k, v in row.items() if v not in (None, [])}
+        seen = {
+            k for row in preview.rows for k, v in row.items() if v not in (None, [])
+        }
         return bool(shared & seen) and bool(shared - seen)
     if format == "brat":
         return path.suffix == ".txt" and not path.with_suffix(".ann").exists()
-    if not is_columns(labelled) or head.is_json:
+    if not is_columns(labelled) or preview.is_json:
         return False
 
-    def width(head: Head) -> Set[int]:
-        lines = [line for line in head.lines if line.strip() and line[0] != "#"]
+    def width(preview: Preview) -> Set[int]:
+        lines = [line for line in preview.lines if line.strip() and line[0] != "#"]
         return {len(line.split("\t" if "\t" in line else None)) for line in lines}
 
-    return len(width(head)) == 1 and max(width(head)) <= max(width(labelled))
+    return len(width(preview)) == 1 and max(width(preview)) <= max(width(labelled))
 
 
 def _check_copies(
-    part: str, formats: Dict[Path, Optional[str]], encoding: Optional[str]
+    split: str, formats: Dict[Path, Optional[str]], encoding: Optional[str]
 ) -> None:
     """RAISES (ValueError): If documents are there in several formats."""
     names = sorted({name for name in formats.values() if name is not None})
@@ -188,7 +193,9 @@ def _check_copies(
             continue
         whole = blake2b()
         try:
-            for record in read_corpus(path, Tally(None, None, "skip", encoding), name):
+            for record in read_corpus(
+                path, ConversionReport(None, None, "skip", encoding), name
+            ):
                 characters = _characters(record)
                 documents[name].add(blake2b(characters).digest())
                 whole.update(characters)
@@ -203,7 +210,7 @@ def _check_copies(
         if n_files or (n_documents and 2 * n_documents >= least):
             raise ValueError(
                 Errors.E022.format(
-                    part=part or "all",
+                    split=split or "all",
                     formats=", ".join(
                         f"{name} {list(formats.values()).count(name)}" for name in names
                     ),
@@ -219,5 +226,5 @@ def _characters(record: Record) -> bytes:
     elif record.tokens is not None:
         text = "".join(record.tokens)
     else:
-        text = "" if record.made is None else record.made.text
+        text = "" if record.doc is None else record.doc.text
     return "".join(text.split()).encode("utf8", "surrogatepass")

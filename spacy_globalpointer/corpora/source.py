@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import Any, BinaryIO, Callable, Iterator, Optional, Type, cast
 
 from .arrow import is_table, table_rows
+from .conversion_report import ConversionReport
 from .record import CorpusError, Record
-from .tally import Tally
 
 GZIP = b"\x1f\x8b"
 CHUNK = 1 << 16
@@ -26,14 +26,14 @@ class Source:
     file and line in the errors that arise inside.
 
     path (Path): The file.
-    tally (Optional[Tally]): Hears how much was read and what was left out; says the
-        encoding, and whether to go on after what cannot be read.
+    report (Optional[ConversionReport]): Gets how much was read and what was left out;
+        has the encoding, and whether to go on after what cannot be read.
     """
 
-    def __init__(self, path: Path, tally: Optional[Tally] = None) -> None:
+    def __init__(self, path: Path, report: Optional[ConversionReport] = None) -> None:
         self.path = path
         self.line = 1
-        self.tally = tally or Tally()
+        self.report = report or ConversionReport()
 
     def __enter__(self) -> "Source":
         return self
@@ -61,15 +61,15 @@ class Source:
         """Count an error and go on. RAISES (ValueError): The error, if that is not
         wanted."""
         reason = reason_of(error)
-        if self.tally.on_error != "skip" or reason is None:
+        if self.report.on_error != "skip" or reason is None:
             raise error
         record = Record(self.path, self.line, None)
-        self.tally.add("cannot be read", record, error=reason)
+        self.report.add("record cannot be read", record, error=reason)
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
         """The bytes of the file, unpacked."""
-        advance = self.tally.advance
+        advance = self.report.advance
         with io.BufferedReader(_Counted(self.path, advance), CHUNK) as raw:
             if self.path.suffix == ".gz" or raw.peek(2)[:2] == GZIP:
                 with gzip.GzipFile(fileobj=raw) as unpacked:
@@ -92,10 +92,10 @@ class Source:
 
     def _encoded_lines(self, file: BinaryIO) -> Iterator[bytes]:
         """The lines in UTF-8."""
-        if self.tally.encoding is None:
+        if self.report.encoding is None:
             yield from file
             return
-        decoder = codecs.getincrementaldecoder(self.tally.encoding)()
+        decoder = codecs.getincrementaldecoder(self.report.encoding)()
         rest = ""
         while content := file.read(CHUNK):
             *lines, rest = (rest + decoder.decode(content)).split("\n")
@@ -107,7 +107,7 @@ class Source:
         """The whole file, with the ends of lines and the byte order mark as they
         are."""
         with self.open() as file:
-            return file.read().decode(self.tally.encoding or "utf8")
+            return file.read().decode(self.report.encoding or "utf8")
 
     def json_lines(self) -> Iterator[Any]:
         """The value of each line that is not blank."""
@@ -127,7 +127,7 @@ class Source:
             is_rows = is_table(file.read(8))
         if is_rows:
             self.line = 0
-            for row in table_rows(self.path, self.tally.advance):
+            for row in table_rows(self.path, self.report.advance):
                 self.line += 1
                 yield row
             return
@@ -146,10 +146,10 @@ class Source:
 
     def _chunks(self) -> Iterator[str]:
         # Half a character that is left out with its line is found by its sign.
-        errors = "surrogateescape" if self.tally.on_error == "skip" else "strict"
-        encoding = self.tally.encoding or "utf8"
+        errors = "surrogateescape" if self.report.on_error == "skip" else "strict"
+        encoding = self.report.encoding or "utf8"
         decoder = codecs.getincrementaldecoder(encoding)(errors)
-        first = self.tally.encoding is None
+        first = self.report.encoding is None
         with self.open() as file:
             while content := file.read(CHUNK):
                 yield decoder.decode(_without_mark(content) if first else content)

@@ -9,11 +9,11 @@ from spacy.tokens import Doc, DocBin, Span, SpanGroup
 from spacy.vocab import Vocab
 
 from ..span_groups import FRAGMENTS, RELATIONS, piece_positions, select_positions
-from .head import Head
+from .conversion_report import ConversionReport
+from .preview import Preview
 from .record import LineError, Mention, Record
 from .registry import Format
 from .source import Source
-from .tally import Tally
 
 # How zlib's streams begin.
 BEGINNINGS = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
@@ -23,7 +23,10 @@ OUTSIDE = 2
 
 
 def read_spacy(
-    path: Path, tally: Tally, spans_key: str = "sc", vocab: Optional[Vocab] = None
+    path: Path,
+    report: ConversionReport,
+    spans_key: str = "sc",
+    vocab: Optional[Vocab] = None,
 ) -> Iterator[Record]:
     """Read a file, document by document. Arguments as for `read_corpus`.
 
@@ -32,7 +35,7 @@ def read_spacy(
     vocab (Optional[Vocab]): The vocabulary of the documents.
     """
     vocab = Vocab() if vocab is None else vocab
-    with Source(path, tally) as source:
+    with Source(path, report) as source:
         with source.open() as file:
             content = file.read()
         try:
@@ -46,7 +49,7 @@ def read_spacy(
             # The bytes may be anything, and so may be what spaCy raises.
             raise LineError(f"this is no .spacy file, or damaged ({error})") from None
         for number, doc in enumerate(docs, 1):
-            record = Record(path, number, None, made=doc)
+            record = Record(path, number, None, doc=doc)
             if key is None:
                 _read_ents(doc, record)
             elif key in doc.spans:
@@ -54,13 +57,13 @@ def read_spacy(
             yield record
 
 
-def is_spacy(head: Head) -> bool:
+def is_spacy(preview: Preview) -> bool:
     """Whether a file is of this format."""
-    if head.content[:2] not in BEGINNINGS:
+    if preview.content[:2] not in BEGINNINGS:
         return False
     # A text may begin like that too.
     try:
-        return bool(zlib.decompressobj().decompress(head.content, 1))
+        return bool(zlib.decompressobj().decompress(preview.content, 1))
     except zlib.error:
         return False
 

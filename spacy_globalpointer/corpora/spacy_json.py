@@ -10,40 +10,40 @@ Entities stand as tags of tokens, so they are flat.
 from pathlib import Path
 from typing import Any, Iterator, List, Optional
 
-from .fields import a_list, a_string, an_object
-from .head import Head
+from .conversion_report import ConversionReport
+from .fields import require_list, require_object, require_string
+from .preview import Preview
 from .record import LineError, Mention, Record
 from .registry import Format
 from .source import Source
 from .tags import TAG, tags_to_spans
-from .tally import Tally
 
 
-def read_spacy_json(path: Path, tally: Tally) -> Iterator[Record]:
+def read_spacy_json(path: Path, report: ConversionReport) -> Iterator[Record]:
     """Read a file, paragraph by paragraph. Arguments as for `read_corpus`."""
-    with Source(path, tally) as source:
+    with Source(path, report) as source:
         for number, row in enumerate(source.json_values()):
             with source.record():
-                row = an_object(row)
-                for paragraph in a_list(row, "paragraphs"):
-                    record = _to_record(an_object(paragraph), source, tally)
-                    record.doc = f"{path}:{row.get('id', number)}"
+                row = require_object(row)
+                for paragraph in require_list(row, "paragraphs"):
+                    record = _to_record(require_object(paragraph), source, report)
+                    record.doc_id = f"{path}:{row.get('id', number)}"
                     yield record
 
 
-def is_spacy_json(head: Head) -> bool:
+def is_spacy_json(preview: Preview) -> bool:
     """Whether a file is of this format."""
-    return head.has_rows(lambda row: isinstance(row.get("paragraphs"), list))
+    return preview.has_rows(lambda row: isinstance(row.get("paragraphs"), list))
 
 
-def _to_record(paragraph: Any, source: Source, tally: Tally) -> Record:
+def _to_record(paragraph: Any, source: Source, report: ConversionReport) -> Record:
     tokens: List[str] = []
     tags: List[Optional[str]] = []
     starts: List[int] = []
-    for sentence in map(an_object, a_list(paragraph, "sentences")):
+    for sentence in map(require_object, require_list(paragraph, "sentences")):
         starts.append(len(tokens))
-        for token in map(an_object, a_list(sentence, "tokens")):
-            tokens.append(a_string(token, "orth"))
+        for token in map(require_object, require_list(sentence, "tokens")):
+            tokens.append(require_string(token, "orth"))
             tag = token.get("ner")
             # "-" is a token whose entity status is unknown.
             tags.append(None if tag in (None, "-") else _tag(tag))
@@ -64,7 +64,7 @@ def _to_record(paragraph: Any, source: Source, tally: Tally) -> Record:
         if None in tags:
             outside = [i for i, tag in enumerate(tags) if tag == "O"]
             record.outside = [(i, i + 1) for i in outside]
-        tally.add("continues nothing, read as a beginning", record, n=n_begun)
+        report.add("I- tag without B- (treated as B-)", record, n=n_begun)
     return record
 
 

@@ -10,58 +10,59 @@ Relations name entities by position.
 from pathlib import Path
 from typing import Any, Iterator, List, Optional
 
+from .conversion_report import ConversionReport
 from .fields import (
-    a_list,
-    a_relation,
-    a_string,
-    an_object,
-    an_offset,
     is_strings,
     relation_rows,
-    strings,
+    require_list,
+    require_object,
+    require_offset,
+    require_relation,
+    require_string,
+    require_strings,
 )
-from .head import Head
+from .preview import Preview
 from .record import Mention, Record, Relation
 from .registry import Format
 from .source import Source
-from .tally import Tally
 
 
-def read_spert(path: Path, tally: Tally) -> Iterator[Record]:
+def read_spert(path: Path, report: ConversionReport) -> Iterator[Record]:
     """Read a file, sentence by sentence. Arguments as for `read_corpus`."""
-    with Source(path, tally) as source:
+    with Source(path, report) as source:
         for row in source.json_values():
             with source.record():
-                row = an_object(row)
+                row = require_object(row)
                 mentions = [
-                    _mention(an_object(entity)) for entity in a_list(row, "entities")
+                    _mention(require_object(entity))
+                    for entity in require_list(row, "entities")
                 ]
-                tokens = strings(row, "tokens")
+                tokens = require_strings(row, "tokens")
                 doc = row.get("orig_id")
                 yield Record(
                     path,
                     source.line,
                     mentions,
                     tokens=tokens,
-                    doc=None if doc is None else str(doc),
+                    doc_id=None if doc is None else str(doc),
                     relations=_relations(row, len(mentions)),
                 )
 
 
-def is_spert(head: Head) -> bool:
+def is_spert(preview: Preview) -> bool:
     """Whether a file is of this format."""
-    return head.has_rows(
+    return preview.has_rows(
         lambda row: (
             is_strings(row.get("tokens"))
             and isinstance(row.get("entities"), list)
             and all(isinstance(entity, dict) for entity in row["entities"])
         )
-    ) and head.has_no_spans_besides("entities")
+    ) and preview.has_no_spans_besides("entities")
 
 
 def _mention(entity: Any) -> Mention:
-    start, end = an_offset(entity, "start"), an_offset(entity, "end")
-    return Mention(start, end, a_string(entity, "type"))
+    start, end = require_offset(entity, "start"), require_offset(entity, "end")
+    return Mention(start, end, require_string(entity, "type"))
 
 
 def _relations(row: Any, n_mentions: int) -> Optional[List[Relation]]:
@@ -69,8 +70,8 @@ def _relations(row: Any, n_mentions: int) -> Optional[List[Relation]]:
     if relations is None:
         return None
     return [
-        a_relation(r.get("head"), r.get("tail"), r.get("type"), n_mentions)
-        for r in map(an_object, relations)
+        require_relation(r.get("head"), r.get("tail"), r.get("type"), n_mentions)
+        for r in map(require_object, relations)
     ]
 
 

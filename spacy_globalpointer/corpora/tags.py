@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import Dict, List, Optional, Sequence, Set, Tuple
 
+from .conversion_report import ConversionReport
 from .record import LineError, Mention, Record
-from .tally import Tally
 
 TAG = re.compile(r"O|[BIESLUM]-\S.*")
 BARE = frozenset("BIESLUMO")
@@ -115,11 +115,11 @@ class TagReader:
     """Reads tags, sentence by sentence, and finds whether they are IOB: there a span
     begins with I, and with B only behind another of its label.
 
-    tally (Tally): The account.
+    report (ConversionReport): The account.
     """
 
-    def __init__(self, tally: Tally) -> None:
-        self._tally = tally
+    def __init__(self, report: ConversionReport) -> None:
+        self._report = report
         self._n_begun: Dict[int, int] = {}
         self._not_iob: Dict[int, int] = {}
 
@@ -160,5 +160,5 @@ class TagReader:
         are not IOB."""
         for i, n_begun in self._n_begun.items():
             if n_begun <= self._not_iob[i]:
-                reason = "continues nothing, read as a beginning"
-                self._tally.add(reason, record, n=n_begun)
+                reason = "I- tag without B- (treated as B-)"
+                self._report.add(reason, record, n=n_begun)

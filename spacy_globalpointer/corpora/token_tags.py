@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 
 from .arrow import with_class_names
-from .fields import an_object, is_offset, is_strings, strings
-from .head import Head
+from .conversion_report import ConversionReport
+from .fields import is_offset, is_strings, require_object, require_strings
+from .preview import Preview
 from .record import LineError, Record
 from .registry import Format
 from .source import Source
 from .tags import TAG, TagReader
-from .tally import Tally
 
 TOKENS = ("tokens", "words", "token", "word", "sentence", "text")
 # Words in the names of lists of tags; those of entities are preferred.
@@ -30,7 +30,7 @@ INFO = "dataset_info.json"
 
 def read_token_tags(
     path: Path,
-    tally: Tally,
+    report: ConversionReport,
     label_names: Optional[Sequence[str]] = None,
     columns: Optional[Mapping[str, str]] = None,
 ) -> Iterator[Record]:
@@ -40,27 +40,27 @@ def read_token_tags(
     columns (Optional[Mapping[str, str]]): The key of the tokens as "word", those of
         lists of tags under any other name.
     """
-    head = Head.of(path)
-    with Source(path, tally) as source:
+    preview = Preview.of(path)
+    with Source(path, report) as source:
         given = dict(columns or {})
         tokens_key = given.pop("word", None)
-        keys = list(given.values()) or [_tags_key(head.rows)]
+        keys = list(given.values()) or [_tags_key(preview.rows)]
         saved = _saved_features(path)
         named = {"feature": {"names": [*label_names]}} if label_names else None
         features = {key: named or saved.get(key) for key in keys}
         has_signs = all(
             TAG.fullmatch(tag)
-            for row in head.rows
+            for row in preview.rows
             for key in keys
             for tags in [with_class_names(row.get(key), features[key])]
             for tag in (tags if isinstance(tags, list) else ())
             if _is_tag(tag)
         )
-        reader = TagReader(tally)
+        reader = TagReader(report)
         for row in source.json_values():
             with source.record():
-                row = an_object(row)
-                tokens = strings(row, tokens_key or _tokens_key(row))
+                row = require_object(row)
+                tokens = require_strings(row, tokens_key or _tokens_key(row))
                 record = Record(path, source.line, None, tokens=tokens)
                 layers = [
                     _tags(row, key, features[key], len(tokens), has_signs)
@@ -76,10 +76,10 @@ def read_token_tags(
             reader.finish(Record(path, source.line, None))
 
 
-def is_token_tags(head: Head) -> bool:
+def is_token_tags(preview: Preview) -> bool:
     """Whether a file is of this format."""
-    return head.has_rows(lambda row: is_strings(row.get(_tokens_key(row)))) and bool(
-        _tag_keys(head.rows)
+    return preview.has_rows(lambda row: is_strings(row.get(_tokens_key(row)))) and bool(
+        _tag_keys(preview.rows)
     )
 
 

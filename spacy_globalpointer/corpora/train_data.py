@@ -12,27 +12,27 @@ and null where a text was skipped:
 from pathlib import Path
 from typing import Any, Iterator, List, Optional
 
-from .fields import a_list, a_string, group_of, is_offset
-from .head import Head
+from .conversion_report import ConversionReport
+from .fields import group_of, is_offset, require_list, require_string
+from .preview import Preview
 from .record import LineError, Mention, Record
 from .registry import Format
 from .source import Source
-from .tally import Tally
 
 
 def read_train_data(
-    path: Path, tally: Tally, spans_key: str = "sc"
+    path: Path, report: ConversionReport, spans_key: str = "sc"
 ) -> Iterator[Record]:
     """Read a file, text by text. Arguments as for `read_corpus`.
 
     spans_key (str): Key of the group that is read, where there are groups.
     """
-    with Source(path, tally) as source:
+    with Source(path, report) as source:
         for pair in _pairs(source):
             with source.record():
                 if pair is None:
                     record = Record(path, source.line, None)
-                    tally.add("of a rejected or skipped document", record)
+                    report.add("document rejected or skipped", record)
                     continue
                 if not _is_pair(pair):
                     raise LineError(
@@ -48,20 +48,22 @@ def read_train_data(
                     mentions,
                     text=text,
                     unit="characters",
-                    others=sum(e not in (mentions or ()) for e in entities or ()),
+                    n_unsupported=sum(
+                        e not in (mentions or ()) for e in entities or ()
+                    ),
                 )
 
 
-def is_train_data(head: Head) -> bool:
+def is_train_data(preview: Preview) -> bool:
     """Whether a file is of this format."""
-    values = head.values
+    values = preview.values
     if values and isinstance(values[0], str):
         return _is_pair(values[:2])
-    if head.rows:
-        return len(values) == len(head.rows) and all(
+    if preview.rows:
+        return len(values) == len(preview.rows) and all(
             isinstance(row.get("annotations"), list)
             and any(map(_is_pair, row["annotations"]))
-            for row in head.rows
+            for row in preview.rows
         )
     return any(map(_is_pair, values))
 
@@ -78,13 +80,13 @@ def _is_pair(value: Any) -> bool:
 
 def _pairs(source: Source) -> Iterator[Any]:
     """The pairs of a text and its annotation, and None where there is none."""
-    if isinstance(next(iter(Head.of(source.path).values), None), str):
+    if isinstance(next(iter(Preview.of(source.path).values), None), str):
         # A pair a line.
         yield from source.json_lines()
         return
     for value in source.json_values():
         if isinstance(value, dict):
-            yield from a_list(value, "annotations")
+            yield from require_list(value, "annotations")
         else:
             yield value
 
@@ -92,7 +94,7 @@ def _pairs(source: Source) -> Iterator[Any]:
 def _mentions(annotation: Any) -> Optional[List[Mention]]:
     if annotation.get("entities") is None:
         return None
-    return [_mention(entity) for entity in a_list(annotation, "entities")]
+    return [_mention(entity) for entity in require_list(annotation, "entities")]
 
 
 def _mention(entity: Any) -> Mention:
@@ -106,7 +108,7 @@ def _mention(entity: Any) -> Mention:
     ):
         raise LineError(f"an entity must be [start, end, label], not {entity!r:.80}")
     # An annotator may have left the label out.
-    label = "" if entity[2] is None else a_string({"label": entity[2]}, "label")
+    label = "" if entity[2] is None else require_string({"label": entity[2]}, "label")
     return Mention(entity[0], entity[1], label)
 
 

@@ -9,31 +9,38 @@ Tokens that do not follow each other are a discontinuous entity.
 from pathlib import Path
 from typing import Any, Iterator, List, Optional, Tuple
 
-from .fields import a_list, a_string, an_object, is_offset, is_strings, strings
-from .head import Head
+from .conversion_report import ConversionReport
+from .fields import (
+    is_offset,
+    is_strings,
+    require_list,
+    require_object,
+    require_string,
+    require_strings,
+)
+from .preview import Preview
 from .record import LineError, Mention, Record
 from .registry import Format
 from .source import Source
-from .tally import Tally
 
 
-def read_w2ner(path: Path, tally: Tally) -> Iterator[Record]:
+def read_w2ner(path: Path, report: ConversionReport) -> Iterator[Record]:
     """Read a file, sentence by sentence. Arguments as for `read_corpus`."""
-    with Source(path, tally) as source:
+    with Source(path, report) as source:
         for row in source.json_values():
             with source.record():
-                row = an_object(row)
-                tokens = strings(row, "sentence")
+                row = require_object(row)
+                tokens = require_strings(row, "sentence")
                 mentions: Optional[List[Mention]] = None
                 if row.get("ner") is not None:
-                    entities = map(an_object, a_list(row, "ner"))
+                    entities = map(require_object, require_list(row, "ner"))
                     mentions = [_mention(entity, len(tokens)) for entity in entities]
                 yield Record(path, source.line, mentions, tokens=tokens)
 
 
-def is_w2ner(head: Head) -> bool:
+def is_w2ner(preview: Preview) -> bool:
     """Whether a file is of this format."""
-    return head.has_rows(
+    return preview.has_rows(
         lambda row: (
             is_strings(row.get("sentence"))
             and isinstance(row.get("ner", []), list)
@@ -42,17 +49,17 @@ def is_w2ner(head: Head) -> bool:
                 for entity in row.get("ner", [])
             )
         )
-    ) and any("ner" in row for row in head.rows)
+    ) and any("ner" in row for row in preview.rows)
 
 
 def _mention(entity: Any, n_tokens: int) -> Mention:
-    index = a_list(entity, "index")
+    index = require_list(entity, "index")
     if not index or not all(is_offset(i) and 0 <= i < n_tokens for i in index):
         raise LineError(
             f"'index' must be numbers of {n_tokens} tokens, not {index!r:.80}"
         )
     runs = _runs(index)
-    label = a_string(entity, "type")
+    label = require_string(entity, "type")
     fragments = runs if len(runs) > 1 else []
     return Mention(runs[0][0], runs[-1][1], label, fragments=fragments)
 

@@ -16,11 +16,11 @@ import re
 from pathlib import Path
 from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
-from .head import Head
+from .conversion_report import ConversionReport
+from .preview import Preview
 from .record import LineError, Mention, Record
 from .registry import Format
 from .source import Source
-from .tally import Tally
 
 FORMAT_LINE = re.compile(r"#FORMAT=WebAnno TSV 3")
 N_BEFORE = 3
@@ -49,16 +49,16 @@ class Feature(NamedTuple):
 
 
 def read_webanno(
-    path: Path, tally: Tally, columns: Optional[Mapping[str, str]] = None
+    path: Path, report: ConversionReport, columns: Optional[Mapping[str, str]] = None
 ) -> Iterator[Record]:
     """Read a file, sentence by sentence. Arguments as for `read_corpus`.
 
     columns (Optional[Mapping[str, str]]): Features that are read as labels, by name,
         with or without that of their layer, or by number.
     """
-    with Source(path, tally) as source:
-        features, n = _features(Head.of(path, tally.encoding).lines)
-        chosen = _choose(Head.of(path, tally.encoding), features, columns)
+    with Source(path, report) as source:
+        features, n = _features(Preview.of(path, report.encoding).lines)
+        chosen = _choose(Preview.of(path, report.encoding), features, columns)
         rows: List[List[str]] = []
         texts: List[str] = []
         first = 1
@@ -75,26 +75,26 @@ def read_webanno(
                     rows.append(cells)
                 continue
             if rows:
-                yield _to_record(rows, texts, chosen, path, first, tally)
+                yield _to_record(rows, texts, chosen, path, first, report)
                 rows, texts = [], []
             if line.startswith("#Text="):
                 texts.append(_plain(line[len("#Text=") :]))
         if rows:
-            yield _to_record(rows, texts, chosen, path, first, tally)
+            yield _to_record(rows, texts, chosen, path, first, report)
 
 
-def is_webanno(head: Head) -> bool:
+def is_webanno(preview: Preview) -> bool:
     """Whether a file is of this format."""
-    return FORMAT_LINE.match(head.text.lstrip("\ufeff")) is not None
+    return FORMAT_LINE.match(preview.text.lstrip("\ufeff")) is not None
 
 
 def describe_webanno(
-    path: Path, tally: Tally, columns: Optional[Mapping[str, str]] = None
+    path: Path, report: ConversionReport, columns: Optional[Mapping[str, str]] = None
 ) -> List[str]:
     """Which features of a file are read, and which there are, for people."""
-    head = Head.of(path, tally.encoding)
-    features, _ = _features(head.lines)
-    chosen = ", ".join(f.title for f in _choose(head, features, columns))
+    preview = Preview.of(path, report.encoding)
+    features, _ = _features(preview.lines)
+    chosen = ", ".join(f.title for f in _choose(preview, features, columns))
     return [f"labels: {chosen}", f"of the features {', '.join(_titles(features))}"]
 
 
@@ -122,7 +122,7 @@ def _features(lines: List[str]) -> Tuple[List[Feature], int]:
 
 
 def _choose(
-    head: Head, features: List[Feature], columns: Optional[Mapping[str, str]]
+    preview: Preview, features: List[Feature], columns: Optional[Mapping[str, str]]
 ) -> List[Feature]:
     """The features that are labels."""
     if columns:
@@ -134,7 +134,7 @@ def _choose(
         ]
         if chosen:
             return chosen
-    rows = [line.split("\t") for line in head.lines if TOKEN.match(line)]
+    rows = [line.split("\t") for line in preview.lines if TOKEN.match(line)]
     found: Dict[str, List[Feature]] = {}
     for feature in features:
         cells = [row[feature.column] for row in rows if len(row) > feature.column]
@@ -165,13 +165,13 @@ def _to_record(
     features: List[Feature],
     path: Path,
     line: int,
-    tally: Tally,
+    report: ConversionReport,
 ) -> Record:
     # Parts of tokens follow their token, as 1-1.1.
     tokens = [row for row in rows if TOKEN.fullmatch(row[0])]
     words = [_plain(row[2]) for row in tokens]
     text = "\n".join(texts)
-    record = Record(path, line, [], tokens=words, doc=str(path))
+    record = Record(path, line, [], tokens=words, doc_id=str(path))
     if "".join(text.split()) == "".join("".join(words).split()):
         record.text = text
     assert record.mentions is not None
@@ -193,7 +193,7 @@ def _to_record(
         for feature in features
         if not TOKEN.fullmatch(row[0])
     )
-    tally.add("inside a token", record, n=n_parts)
+    report.add("boundary inside a token", record, n=n_parts)
     return record
 
 

@@ -12,10 +12,10 @@ from itertools import chain
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 from xml.parsers import expat
 
-from .head import Head
+from .conversion_report import ConversionReport
+from .preview import Preview
 from .record import CorpusError, LineError
 from .source import CHUNK, Source
-from .tally import Tally
 
 START, END, TEXT = "start", "end", "text"
 # The element that is put around a file.
@@ -70,26 +70,26 @@ def xml_events(source: Source) -> Iterator[Event]:
             return
 
 
-def first_events(head: Head) -> List[Event]:
+def first_events(preview: Preview) -> List[Event]:
     """The events of the beginning of a file, none if it is no XML."""
-    events, error = _beginning(head)
+    events, error = _beginning(preview)
     # What is damaged behind its beginning is an error when it is read.
-    return events if error is None or begins_as_xml(head) else []
+    return events if error is None or begins_as_xml(preview) else []
 
 
-def xml_error(head: Head) -> Optional[CorpusError]:
+def xml_error(preview: Preview) -> Optional[CorpusError]:
     """Why a file that begins as XML cannot be read as such, if it cannot."""
-    return _beginning(head)[1] if begins_as_xml(head) else None
+    return _beginning(preview)[1] if begins_as_xml(preview) else None
 
 
-def begins_as_xml(head: Head) -> bool:
+def begins_as_xml(preview: Preview) -> bool:
     """Whether a file begins with a tag or a declaration."""
-    return BEGINNING.match(head.text) is not None
+    return BEGINNING.match(preview.text) is not None
 
 
-def _beginning(head: Head) -> Tuple[List[Event], Optional[CorpusError]]:
+def _beginning(preview: Preview) -> Tuple[List[Event], Optional[CorpusError]]:
     events: List[Event] = []
-    if "<" not in head.text and not head.content.startswith(tuple(MARKS)):
+    if "<" not in preview.text and not preview.content.startswith(tuple(MARKS)):
         return events, None
     n_read = 0
 
@@ -97,12 +97,14 @@ def _beginning(head: Head) -> Tuple[List[Event], Optional[CorpusError]]:
         nonlocal n_read
         n_read += n
 
-    source = Source(head.path, Tally(None, count, encoding=head.encoding))
+    source = Source(
+        preview.path, ConversionReport(None, count, encoding=preview.encoding)
+    )
     try:
         with source:
             for event in xml_events(source):
                 events.append(event)
-                if n_read > 8 * len(head.content):
+                if n_read > 8 * len(preview.content):
                     break
     except CorpusError as error:
         return events, error
@@ -175,8 +177,8 @@ def _chunks(source: Source) -> Iterator[str]:
 
 def _encoding(content: bytes, source: Source) -> str:
     """The encoding that is given, or else the one that the file itself names."""
-    if source.tally.encoding is not None:
-        return source.tally.encoding
+    if source.report.encoding is not None:
+        return source.report.encoding
     for mark, encoding in MARKS.items():
         if content.startswith(mark):
             return encoding

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from pipelines import found
 from util import few_examples
 
-from spacy_globalpointer.corpora import CorpusError, Mention, Record, Tally
+from spacy_globalpointer.corpora import ConversionReport, CorpusError, Mention, Record
 
 TEXT = "Old New-Yorkers' town"  # Old New - Yorkers ' town
 
 
 def build(mentions, text=TEXT, lang="en", **options):
     """The spans of a text as strings, and the account."""
-    tally = Tally()
+    report = ConversionReport()
     record = Record(
         "a.jsonl",
         3,
@@ -26,8 +26,8 @@ def build(mentions, text=TEXT, lang="en", **options):
         unit="characters",
         inclusive=options.pop("inclusive", False),
     )
-    doc = builder(tally, lang, **options)(record)
-    return [(span.text, span.label_) for span in doc.spans[KEY]], dict(tally.counts)
+    doc = builder(report, lang, **options)(record)
+    return [(span.text, span.label_) for span in doc.spans[KEY]], dict(report.counts)
 
 
 def place(part, label="A", surface=None, text=TEXT):
@@ -38,9 +38,9 @@ def place(part, label="A", surface=None, text=TEXT):
 @pytest.mark.parametrize(
     "align, expected, reason",
     [
-        ("strict", [], "inside a token"),
-        ("expand", [("New-Yorkers", "A")], "inside a token, expanded"),
-        ("contract", [("New-", "A")], "inside a token, contracted"),
+        ("strict", [], "boundary inside a token"),
+        ("expand", [("New-Yorkers", "A")], "boundary inside a token (expanded)"),
+        ("contract", [("New-", "A")], "boundary inside a token (contracted)"),
     ],
 )
 def test_offsets_inside_a_token(align, expected, reason):
@@ -52,7 +52,10 @@ def test_offsets_that_cut_both_ends():
     mention = place("ew-York")
     assert build([mention], align="expand")[0] == [("New-Yorkers", "A")]
     assert build([mention], align="contract")[0] == [("-", "A")]
-    assert build([place("ld")], align="contract") == ([], {"inside a token": 1})
+    assert build([place("ld")], align="contract") == (
+        [],
+        {"boundary inside a token": 1},
+    )
 
 
 def test_white_space_at_the_edges_is_no_part_of_a_span():
@@ -60,8 +63,8 @@ def test_white_space_at_the_edges_is_no_part_of_a_span():
     spans, counts = build(mentions)
     assert spans == [("New", "B")]
     assert counts == {
-        "only white space": 1,
-        "edged by white space, trimmed": 1,
+        "only whitespace": 1,
+        "whitespace at span boundary (trimmed)": 1,
         "empty": 1,
     }
 
@@ -72,7 +75,7 @@ def test_the_surface_says_whether_the_end_is_inclusive(inclusive):
     mentions = [(start, end, "A", "New"), (start, end - 1, "B", "New")]
     spans, counts = build(mentions, inclusive=inclusive)
     assert spans == [("New", "A"), ("New", "B")]
-    assert counts == {"end taken as inclusive": 1, "same offsets as another": 2}
+    assert counts == {"end offset is inclusive": 1, "same offsets as another span": 2}
     # Without a surface it is as the format has it.
     end -= inclusive
     assert build([(start, end, "A")], inclusive=inclusive) == ([("New", "A")], {})
@@ -81,7 +84,7 @@ def test_the_surface_says_whether_the_end_is_inclusive(inclusive):
 def test_a_surface_without_the_white_space_at_its_edges_is_the_same():
     spans, counts = build([(3, 8, "A", "New-"), (4, 7, "B", " New\n")])
     assert spans == [("New-", "A"), ("New", "B")]
-    assert counts == {"edged by white space, trimmed": 1}
+    assert counts == {"whitespace at span boundary (trimmed)": 1}
 
 
 def test_a_surface_that_is_not_there_is_counted():
@@ -90,8 +93,8 @@ def test_a_surface_that_is_not_there_is_counted():
     spans, counts = build(mentions)
     assert spans == []
     assert counts == {
-        "not at its offsets": 1,
-        "outside of the text": 4,
+        "surface text does not match offsets": 1,
+        "outside the text": 4,
         "without a label": 1,
     }
 
@@ -103,7 +106,9 @@ def test_offsets_that_count_units_of_utf16_are_found_by_the_surface():
     for end in (start + 4, start + 3):
         spans, counts = build([(start, end, "A", "York")], text=text)
         assert spans == [("York", "A")]
-        assert counts == {"not at its offsets, moved to them in UTF-16": 1}
+        assert counts == {
+            "surface text does not match offsets (UTF-16 offsets used)": 1
+        }
     # Without a surface nothing tells, and code points are what formats count.
     place = text.index("York")
     assert build([(place, place + 4, "A")], text=text) == ([("York", "A")], {})
@@ -121,8 +126,8 @@ def test_duplicates_crossing_and_same_offsets_are_counted():
     ]
     assert counts == {
         "duplicate": 1,
-        "crosses another": 3,
-        "same offsets as another": 2,
+        "crosses another span": 3,
+        "same offsets as another span": 2,
     }
 
 
@@ -134,19 +139,19 @@ def test_chinese_is_read_by_character():
 
 
 def test_what_is_dropped_or_changed_is_listed_with_its_place(tmp_path):
-    tally = Tally(tmp_path / "report.jsonl")
+    report = ConversionReport(tmp_path / "report.jsonl")
     rows = [
         {"text": "x", "label": []},
         {"text": TEXT, "label": [[4, 12, "GPE"], [0, 3, "A"], [0, 3, "A"]]},
     ]
     content = "".join(json.dumps(row) + "\n" for row in rows)
     path = write(tmp_path / "a.jsonl", content)
-    read(path, tally, lang="en")
-    tally.close()
+    read(path, report, lang="en")
+    report.close()
     assert [*srsly.read_jsonl(tmp_path / "report.jsonl")] == [
         {
             "outcome": "dropped",
-            "reason": "inside a token",
+            "reason": "boundary inside a token",
             "file": str(path),
             "line": 2,
             "start": 4,
@@ -168,18 +173,18 @@ def test_what_is_dropped_or_changed_is_listed_with_its_place(tmp_path):
             "unit": "tokens",
         },
     ]
-    assert tally.rows() == (
+    assert report.rows() == (
+        ("dropped", "boundary inside a token", 1),
         ("dropped", "duplicate", 1),
-        ("dropped", "inside a token", 1),
     )
 
 
 def test_nothing_to_list_is_no_file(tmp_path):
-    tally = Tally(tmp_path / "report.jsonl")
+    report = ConversionReport(tmp_path / "report.jsonl")
     record = Record("a", 1, [Mention(0, 2, "A"), Mention(1, 3, "A")], tokens=["a"] * 3)
-    builder(tally)(record)
-    tally.close()
-    assert tally.counts == {"crosses another": 2}
+    builder(report)(record)
+    report.close()
+    assert report.counts == {"crosses another span": 2}
     assert [*tmp_path.iterdir()] == []
 
 
@@ -205,13 +210,13 @@ def test_alignment_agrees_with_spacy_and_every_span_is_accounted_for(
         # spaCy's "contract" may give a span of white space tokens around.
         if span is not None and len(span):
             expected.append((span.start, span.end, f"L{i}"))
-    tally = Tally()
+    report = ConversionReport()
     mentions = [Mention(s, e, f"L{i}") for i, (s, e) in enumerate(places)]
     record = Record("a", 1, mentions, text=text, unit="characters")
-    spans = found(builder(tally, "en", align=align)(record), KEY)
+    spans = found(builder(report, "en", align=align)(record), KEY)
     assert spans == expected
-    gone = ("inside a token", "only white space", "empty")
-    assert len(spans) + sum(tally.counts[reason] for reason in gone) == len(places)
+    gone = ("boundary inside a token", "only whitespace", "empty")
+    assert len(spans) + sum(report.counts[reason] for reason in gone) == len(places)
 
 
 @pytest.mark.parametrize(

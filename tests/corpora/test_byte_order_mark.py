@@ -3,7 +3,7 @@
 import pytest
 from corpus_files import KEY, builder, read, write
 
-from spacy_globalpointer.corpora import Mention, Record, Tally
+from spacy_globalpointer.corpora import ConversionReport, Mention, Record
 
 TEXT = "Ann left Cork. Ann"
 SPANS = [(0, 3, "PER"), (9, 13, "LOC")]
@@ -19,7 +19,7 @@ def test_a_mark_in_the_text(counted, inclusive, surfaces, tokens):
         surface = TEXT[start:end] if surfaces else None
         end -= inclusive
         mentions.append(Mention(start + counted, end + counted, label, surface))
-    tally = Tally()
+    report = ConversionReport()
     record = Record(
         "a",
         1,
@@ -29,7 +29,7 @@ def test_a_mark_in_the_text(counted, inclusive, surfaces, tokens):
         unit="characters",
         inclusive=bool(inclusive),
     )
-    doc = builder(tally, lang="en")(record)
+    doc = builder(report, lang="en")(record)
     assert doc.text == TEXT
     found = [(s.start_char, s.end_char, s.label_) for s in doc.spans[KEY]]
     assert found == SPANS
@@ -53,10 +53,10 @@ def test_a_mark_in_the_text_of_brat(tmp_path, counted):
         f"T2\tLOC {new} {new + 3};{york} {york + 4}\tNew York",
     ]
     write(tmp_path / "a.ann", "\n".join(lines))
-    tally = Tally()
-    (doc,) = read(tmp_path / "a.txt", tally, lang="en")
+    report = ConversionReport()
+    (doc,) = read(tmp_path / "a.txt", report, lang="en")
     assert [span.text for span in doc.spans[KEY]] == ["Ann Lee", "New\nYork"]
-    assert tally.counts == {}
+    assert report.counts == {}
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ class Expected(NamedTuple):
 EXPECTED: Dict[str, Expected] = {
     "refused_biored_relations": Expected(
         {"train": [[("flu", "Disease"), ("Flu", "Disease")]]},
-        {"of a kind that is no span": 1},
+        {"unsupported annotation (relation, event)": 1},
     ),
     "brat_bom/a": Expected({"a": [[("Ann", "PER"), ("Cork", "LOC")]]}),
     "brat_bom/b": Expected({"b": [[("Ann", "PER"), ("Cork", "LOC")]]}),
@@ -60,9 +60,7 @@ EXPECTED: Dict[str, Expected] = {
     "refused_docstart_with_id": Expected(
         {"train": [[("Tricuspid valve", "Entity")], [("lithium", "Entity")]]}
     ),
-    "refused_empty_token": Expected(
-        {"train": [[("Ann", "PER")]]}, {"token without characters": 1}
-    ),
+    "refused_empty_token": Expected({"train": [[("Ann", "PER")]]}, {"empty token": 1}),
     "refused_tag_column_not_last": Expected(
         {"train": [[("Ann", "PER"), ("Norby", "LOC")]]}
     ),
@@ -125,7 +123,7 @@ EXPECTED: Dict[str, Expected] = {
     ),
     "prodigy_binary/1_teach.jsonl": Expected(
         {"1_teach": [[("Ann", "PER"), ("Bob", "PER"), ("Cork", "LOC")]]},
-        {"answer about one span of a text": 4},
+        {"answer about one span (merged by text)": 4},
     ),
     "prodigy_wordpieces/1_bert.jsonl": Expected({"1_bert": [[("Ada Nolan", "PER")]]}),
     "prodigy_wordpieces/2_lower_case_only.jsonl": Expected(
@@ -137,8 +135,8 @@ EXPECTED: Dict[str, Expected] = {
     ),
     "loss_of_all_spans_wrong_language": Expected(
         {"train": [[], []]},
-        {"inside a token": 4},
-        says="4 spans begin or end inside a token .* --lang zh",
+        {"boundary inside a token": 4},
+        says="4 spans, .* have a boundary inside a token .* --lang zh",
         fails=True,
     ),
     "refused_brat_mention_over_two_lines": Expected(
@@ -171,7 +169,7 @@ EXPECTED: Dict[str, Expected] = {
     # 'NF-kB' ends inside a token of the English tokenizer, so a third is lost.
     "unsupported_bionlp_a1_a2": Expected(
         {"train": [[("IL-2", "Protein"), ("activates", "Positive_regulation")]]},
-        {"of a kind that is no span": 1, "inside a token": 1},
+        {"unsupported annotation (relation, event)": 1, "boundary inside a token": 1},
         says="--align expand",
         fails=True,
     ),

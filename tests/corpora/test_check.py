@@ -9,8 +9,8 @@ from spacy.tokens import Doc, DocBin, Span
 from spacy.vocab import Vocab
 
 from spacy_globalpointer.corpora import CorpusError
-from spacy_globalpointer.corpora.check import check
-from spacy_globalpointer.corpora.table import SpanTable
+from spacy_globalpointer.corpora.corpus_table import CorpusTable
+from spacy_globalpointer.corpora.findings import check
 
 KEY = "sc"
 VOCAB = Vocab()
@@ -25,7 +25,7 @@ def doc(text, spans=(), sents=None):
 
 def run(train, dev, test=None, gold="spans"):
     parts = {"train": train, "dev": dev, **({"test": test} if test else {})}
-    tables = {name: SpanTable.of(docs, KEY, gold) for name, docs in parts.items()}
+    tables = {name: CorpusTable.of(docs, KEY, gold) for name, docs in parts.items()}
     return check(tables, KEY, gold)
 
 
@@ -73,7 +73,7 @@ def test_tables_are_what_spacy_reads(tmp_path, seed):
         labels = [table.labels[i] for i in table.ids.tolist()]
         return [*zip(table.starts.tolist(), table.ends.tolist(), labels)]
 
-    table = SpanTable.read(tmp_path / "a.spacy", KEY)
+    table = CorpusTable.read(tmp_path / "a.spacy", KEY)
     assert spans_of(table) == [
         (offset + span.start, offset + span.end, span.label_)
         for offset, made in zip(offsets, docs)
@@ -89,7 +89,7 @@ def test_tables_are_what_spacy_reads(tmp_path, seed):
         for token in made
         if token.i == 0 or token.is_sent_start
     ]
-    ents = SpanTable.read(tmp_path / "a.spacy", KEY, "ents")
+    ents = CorpusTable.read(tmp_path / "a.spacy", KEY, "ents")
     assert spans_of(ents) == [
         (offset + ent.start, offset + ent.end, ent.label_)
         for offset, made in zip(offsets, docs)
@@ -106,7 +106,7 @@ def test_counts_of_a_part():
         doc("a d", [], sents=[True, True]),
         doc("d _", [(0, 2, "X")]),
     ]
-    counts = run(train, PLAIN)["parts"]["train"]
+    counts = run(train, PLAIN)["splits"]["train"]
     expected = {
         "documents": 5,
         "sentences": 6,
@@ -118,8 +118,8 @@ def test_counts_of_a_part():
         "crossing": 4,
         "identical": 2,
         "depth": 2,
-        "edged by white space": 1,
-        "edged by punctuation": 3,
+        "whitespace at boundary": 1,
+        "punctuation at boundary": 3,
         "repeated sentences": 1,
     }
     assert {key: counts[key] for key in expected} == expected
@@ -138,9 +138,9 @@ def test_labels_and_lengths():
     }
     assert has(result, "'NEW' is not in train (1 in dev)", "warning")
     assert has(result, "'LOC' is not in dev", "warning")
-    assert has(result, "nearly the same: 'PER', 'Per '", "warning")
-    assert has(result, "'LOC' is rare: 2", "warning")
-    assert not has(result, "'NEW' is rare")
+    assert has(result, "differ only in case or punctuation: 'PER', 'Per '", "warning")
+    assert has(result, "'LOC' has only 2 training spans", "warning")
+    assert not has(result, "'NEW' has only")
     rows = [
         (r["percent"], r["max_length"], r["longer spans"]) for r in result["lengths"]
     ]
@@ -186,7 +186,7 @@ def test_sentences_in_two_parts():
     ]
     (row,) = run(train, dev)["shared"]
     assert row == {
-        "part": "dev",
+        "split": "dev",
         "in": "train",
         "sentences": 6,
         "same annotation": 2,
@@ -251,16 +251,16 @@ def test_spans_that_the_tokenizer_cuts():
         for span in made.spans[KEY]
     )
     assert 0 < cut < len(every)
-    tables = {name: SpanTable.of(docs, KEY) for name in ("train", "dev")}
+    tables = {name: CorpusTable.of(docs, KEY) for name in ("train", "dev")}
     result = check(tables, KEY, tools=nlp)
     # The words of PLAIN are not known to be all of its text, but all are tokens.
-    assert result["parts"]["train"]["cut by the tokenizer"] == cut
-    assert has(result, f"train: {cut} spans begin or end inside a token", "warning")
-    assert "cut by the tokenizer" not in check(tables, KEY)["parts"]["train"]
+    assert result["splits"]["train"]["boundary inside a token"] == cut
+    assert has(result, f"train: {cut} spans have a boundary inside a token", "warning")
+    assert "boundary inside a token" not in check(tables, KEY)["splits"]["train"]
 
 
 @pytest.mark.parametrize("content", [b"", b"text", b"\x78\x9c\x00"])
 def test_what_is_no_spacy_file(tmp_path, content):
     (tmp_path / "a.spacy").write_bytes(content)
     with pytest.raises(CorpusError, match=r"a\.spacy, line 1: "):
-        SpanTable.read(tmp_path / "a.spacy", KEY)
+        CorpusTable.read(tmp_path / "a.spacy", KEY)

@@ -5,9 +5,9 @@ from corpus_files import write
 
 from spacy_globalpointer.corpora import (
     Conversion,
+    ConversionReport,
     CorpusError,
     Options,
-    Tally,
     find_format,
     read_corpus,
 )
@@ -22,7 +22,7 @@ def table(*sentences, sign="\t"):
     )
 
 
-def found(tmp_path, content, columns=None, tally=None):
+def found(tmp_path, content, columns=None, report=None):
     """Words and spans of each sentence, after the format was found by content."""
     path = write(tmp_path / "a.txt", content)
     name = find_format(path)
@@ -33,7 +33,7 @@ def found(tmp_path, content, columns=None, tally=None):
             " ".join(record.tokens),
             [(m.start, m.end, m.label) for m in record.mentions or ()],
         )
-        for record in read_corpus(path, tally, name, **options)
+        for record in read_corpus(path, report, name, **options)
     ]
 
 
@@ -130,7 +130,7 @@ def test_documents_and_what_else_is_on_their_line(tmp_path):
         "-DOCSTART- (9) O\nBo\tN\tB-PER\n"
     )
     path = write(tmp_path / "a.txt", content)
-    docs = [record.doc for record in read_corpus(path)]
+    docs = [record.doc_id for record in read_corpus(path)]
     assert docs == ["7", f"{path}:2", "9"]
 
 
@@ -141,10 +141,10 @@ def test_a_first_word_that_looks_like_another_format(tmp_path, word):
 
 
 def test_a_token_without_characters_is_counted(tmp_path):
-    tally = Tally()
+    report = ConversionReport()
     content = "Ann\tB-PER\n\tO\n \tO\nleft\tO\nYork\tB-LOC\n"
-    assert found(tmp_path, content, tally=tally) == [ANN]
-    assert tally.counts == {"token without characters": 2}
+    assert found(tmp_path, content, report=report) == [ANN]
+    assert report.counts == {"empty token": 2}
     with pytest.raises(CorpusError, match="line 2: the token is empty"):
         found(tmp_path, "Ann\tB-PER\n\tB-PER\nleft\tO\n")
 
@@ -158,16 +158,16 @@ def test_unknown_tokens_stay_unknown(tmp_path):
 
 def test_iob_is_no_change(tmp_path):
     iob = table("Ann I-PER, Lee I-PER, Bo B-PER, York I-LOC", "Bo I-PER, rose O")
-    tally = Tally()
-    found(tmp_path, iob, tally=tally)
-    assert tally.counts == {}
+    report = ConversionReport()
+    found(tmp_path, iob, report=report)
+    assert report.counts == {}
     # With B where IOB has I it is BIO, and an I behind O is a change.
     found(
         tmp_path,
         iob.replace("Ann\tI", "Ann\tB").replace("York\tI", "York\tB"),
-        tally=tally,
+        report=report,
     )
-    assert tally.counts == {"continues nothing, read as a beginning": 1}
+    assert report.counts == {"I- tag without B- (treated as B-)": 1}
 
 
 def test_bad_lines_are_left_out_and_counted(tmp_path):
@@ -177,7 +177,7 @@ def test_bad_lines_are_left_out_and_counted(tmp_path):
         Conversion(path, tmp_path / "a.spacy", Options()).run()
     done = Conversion(path, tmp_path / "a.spacy", Options(on_error="skip")).run()
     assert done.written[""].tokens == 3 and done.written[""].spans == 2
-    assert done.tally.counts == {"cannot be read": 2}
+    assert done.report.counts == {"record cannot be read": 2}
 
 
 def test_another_encoding(tmp_path):

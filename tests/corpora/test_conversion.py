@@ -16,13 +16,13 @@ from util import few_examples
 
 from spacy_globalpointer.corpora import (
     Conversion,
+    ConversionReport,
     CorpusError,
-    Cutter,
+    DocSplitter,
     Options,
     Record,
-    Tally,
 )
-from spacy_globalpointer.corpora.parts import find_parts, parse_shares, split_records
+from spacy_globalpointer.corpora.splits import find_splits, parse_shares, split_records
 
 ROW = {"tokens": ["Ann", "saw", "York", "."], "spans": [[0, 1, "PER"], [2, 3, "LOC"]]}
 LINE = json.dumps(ROW) + "\n"
@@ -60,7 +60,7 @@ def test_parts_are_told_by_names(tmp_path, files):
         write(tmp_path / name, LINE)
     write(tmp_path / "README.md", "train")
     write(tmp_path / ".train.jsonl", "hidden")
-    parts = find_parts(tmp_path)
+    parts = find_splits(tmp_path)
     assert parts.files == {
         part: [tmp_path / name] for part, name in zip(("train", "dev", "test"), files)
     }
@@ -75,7 +75,7 @@ def test_of_two_copies_one_is_read(tmp_path):
         "split-train-dev.json",
     ):
         write(tmp_path / name, LINE)
-    parts = find_parts(tmp_path)
+    parts = find_splits(tmp_path)
     assert parts.files == {
         "train": [tmp_path / "train-2.jsonl", tmp_path / "train.jsonl"]
     }
@@ -103,19 +103,19 @@ def test_several_formats_in_one_corpus(tmp_path):
         "dev": 1,
         "test": 0,
     }
-    assert converted.tally.counts == {"file without documents": 1}
+    assert converted.report.counts == {"file without documents": 1}
 
 
 @pytest.mark.parametrize(
     "files, target, options, error",
     [
-        (["dev.jsonl"], "out", {}, "No train part"),
-        (["train.jsonl"], "out", {"split": (8, 1, 1)}, "has parts already"),
-        (["train.jsonl", "dev.jsonl"], "out", {"split": (9, 1)}, "parts already"),
-        (["test.jsonl"], "out", {"split": (90, 10)}, "No train part"),
-        (["train.jsonl", "dev.jsonl"], "out.spacy", {}, "one file, but"),
-        (["a.jsonl"], "out.spacy", {"split": (90, 10)}, "one file, but"),
-        (["README.md"], "out", {}, "no file of annotation"),
+        (["dev.jsonl"], "out", {}, "No train split"),
+        (["train.jsonl"], "out", {"split": (8, 1, 1)}, "already has splits"),
+        (["train.jsonl", "dev.jsonl"], "out", {"split": (9, 1)}, "already has splits"),
+        (["test.jsonl"], "out", {"split": (90, 10)}, "No train split"),
+        (["train.jsonl", "dev.jsonl"], "out.spacy", {}, "is a file, but"),
+        (["a.jsonl"], "out.spacy", {"split": (90, 10)}, "is a file, but"),
+        (["README.md"], "out", {}, "No annotated file"),
     ],
 )
 def test_what_does_not_go_together(tmp_path, files, target, options, error):
@@ -174,7 +174,7 @@ def test_other_annotation_of_spacy_files_is_kept(tmp_path):
 
 
 def records(docs):
-    return iter([Record("a", i, [], doc=doc) for i, doc in enumerate(docs)])
+    return iter([Record("a", i, [], doc_id=doc) for i, doc in enumerate(docs)])
 
 
 @few_examples
@@ -218,7 +218,7 @@ def test_a_split_corpus_holds_each_document_once(tmp_path):
         for part in ("train", "dev", "test")
     }
     assert sorted(chain(*words.values())) == sorted(f"w{i}" for i in range(60))
-    assert converted.tally.counts == {"duplicate": 60}
+    assert converted.report.counts == {"duplicate": 60}
     first = (tmp_path / "out" / "train.spacy").read_bytes()
     run(path, tmp_path / "out", split=(80, 10, 10), seed=1)
     assert (tmp_path / "out" / "train.spacy").read_bytes() == first
@@ -285,7 +285,7 @@ def cuttable(draw):
 @given(cuttable(), st.booleans(), st.none() | st.integers(1, 8))
 def test_pieces_hold_all_tokens_and_spans_and_cut_none(case, sentences, size):
     doc, sents = case
-    pieces = list(Cutter(sentences, size).pieces(doc))
+    pieces = list(DocSplitter(sentences, size).pieces(doc))
     assert [token.text for piece in pieces for token in piece] == [t.text for t in doc]
     borders = [0]
     for piece in pieces:
@@ -330,14 +330,14 @@ def test_a_window_that_a_span_makes_longer_is_counted(tmp_path):
     path = write(tmp_path / "a.jsonl", json.dumps(row) + "\n")
     converted = run(path, tmp_path / "a.spacy", max_tokens=2)
     assert [len(doc) for doc in docs_of(tmp_path / "a.spacy")] == [1, 4, 1]
-    assert converted.tally.counts == {"longer than a window": 1}
+    assert converted.report.counts == {"longer than --max-tokens": 1}
     (entry,) = srsly.read_jsonl(tmp_path / "a.report.jsonl")
     assert (entry["outcome"], entry["line"], entry["tokens"]) == ("kept", 1, 4)
 
 
 def test_documents_of_the_source_keep_their_sentences():
     record = Record("a", 1, [], tokens=list("abcd"), sent_starts=[0, 2])
-    pieces = Cutter(True, None).pieces(builder(Tally())(record))
+    pieces = DocSplitter(True, None).pieces(builder(ConversionReport())(record))
     assert [doc.text.split() for doc in pieces] == [["a", "b"], ["c", "d"]]
 
 

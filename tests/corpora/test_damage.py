@@ -11,22 +11,22 @@ from damage import damaged
 
 from spacy_globalpointer.corpora import (
     Conversion,
+    ConversionReport,
     CorpusError,
     Options,
     Record,
-    Tally,
     read_corpus,
 )
-from spacy_globalpointer.corpora.table import SpanTable
-from spacy_globalpointer.corpora.tally import OUTCOMES
+from spacy_globalpointer.corpora.conversion_report import OUTCOMES
+from spacy_globalpointer.corpora.corpus_table import CorpusTable
 
 N_FILES = int(os.environ.get("GLOBALPOINTER_DAMAGED", "300"))
 # What the reader itself leaves out, before there is a mention.
 BY_READERS = {
-    "token without characters",
-    "of a rejected or skipped document",
-    "of another annotator of the same text",
-    "of a kind that is no span",
+    "empty token",
+    "document rejected or skipped",
+    "another annotator of the same text",
+    "unsupported annotation (relation, event)",
 }
 
 
@@ -46,14 +46,14 @@ def convert(folder, number):
         assert len(message) < 700 + len(str(path)), message
         assert not target.parent.exists() or not [*target.parent.iterdir()]
         return "refused"
-    table = SpanTable.read(target, "sc")
-    counts = converted.tally.counts
+    table = CorpusTable.read(target, "sc")
+    counts = converted.report.counts
     dropped = sum(
         n
         for reason, n in counts.items()
         if OUTCOMES[reason] == "dropped" and reason not in BY_READERS
     )
-    records = list(read_corpus(path, Tally()))
+    records = list(read_corpus(path, ConversionReport()))
     given = sum(len(record.mentions or ()) for record in records)
     assert len(table.lengths) == len(records)
     assert len(table.starts) + dropped == given
@@ -96,7 +96,7 @@ def test_damaged_spacy_files(tmp_path, place):
     with pytest.raises(CorpusError, match=r"b\.spacy, line 1: "):
         Conversion(path, tmp_path / "c.spacy", Options(format="spacy")).run()
     with pytest.raises(CorpusError, match=r"b\.spacy, line 1: "):
-        SpanTable.read(path, "sc")
+        CorpusTable.read(path, "sc")
     assert not (tmp_path / "c.spacy").exists()
 
 
@@ -121,7 +121,7 @@ def test_lines_of_ten_megabytes(tmp_path, kind):
             Conversion(path, tmp_path / "a.spacy", Options())
         return
     Conversion(path, tmp_path / "a.spacy", Options()).run()
-    table = SpanTable.read(tmp_path / "a.spacy", "sc")
+    table = CorpusTable.read(tmp_path / "a.spacy", "sc")
     assert len(table.starts) == (kind != "array")
     assert len(table.orths) > 100_000
 
@@ -145,7 +145,7 @@ def test_an_output_that_is_a_link_stays_inside_its_folder(tmp_path):
     (tmp_path / "a.spacy").symlink_to(other)
     Conversion(path, tmp_path / "a.spacy", Options()).run()
     assert other.read_text() == "what was there"
-    assert len(SpanTable.read(tmp_path / "a.spacy", "sc").starts) == 1
+    assert len(CorpusTable.read(tmp_path / "a.spacy", "sc").starts) == 1
 
 
 def test_random_bytes(tmp_path):

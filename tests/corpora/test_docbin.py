@@ -21,8 +21,8 @@ from spacy_globalpointer.corpora.docbin import (
     SPAN_ATTRS,
     DocWriter,
     all_attrs,
-    write_whole,
 )
+from spacy_globalpointer.files import write_whole
 
 KEY = "mentions"
 NLP = spacy.blank("xx")
@@ -97,7 +97,7 @@ def test_nothing_is_written_on_failure(tmp_path, existing):
         yield from make_docs()
         raise ValueError("a line that cannot be read")
 
-    with pytest.raises(ValueError, match="cannot be read"):
+    with pytest.raises(ValueError, match="a line that cannot be read"):
         write(path, failing())
     assert [*tmp_path.iterdir()] == ([] if existing is None else [path])
     assert existing is None or path.read_bytes() == existing

@@ -56,8 +56,8 @@ from spacy.vocab import Vocab
 
 from spacy_globalpointer.corpora import (
     FORMATS,
+    ConversionReport,
     CorpusError,
-    Tally,
     find_format,
     read_corpus,
     read_spacy,
@@ -265,25 +265,25 @@ def test_there_is_a_sample_of_every_format():
 
 
 def test_what_readers_leave_out_is_counted(tmp_path):
-    tally = Tally()
-    read(write(tmp_path / "a.jsonl", PRODIGY), tally)
-    assert tally.counts == {"of a rejected or skipped document": 1}
-    tally = Tally()
-    read(write(tmp_path / "a.json", LABEL_STUDIO), tally)
-    assert tally.counts == {
-        "of another annotator of the same text": 1,
-        "of a rejected or skipped document": 1,
+    report = ConversionReport()
+    read(write(tmp_path / "a.jsonl", PRODIGY), report)
+    assert report.counts == {"document rejected or skipped": 1}
+    report = ConversionReport()
+    read(write(tmp_path / "a.json", LABEL_STUDIO), report)
+    assert report.counts == {
+        "another annotator of the same text": 1,
+        "document rejected or skipped": 1,
         "document without annotation": 1,
-        "same offsets as another": 2,
-        "of a kind that is no span": 1,
+        "same offsets as another span": 2,
+        "unsupported annotation (relation, event)": 1,
     }
-    tally = Tally()
-    read(write(tmp_path / "a.iob", IOB1), tally)
+    report = ConversionReport()
+    read(write(tmp_path / "a.iob", IOB1), report)
     # In IOB spans begin with I; in BIO they do not.
-    assert tally.counts == {}
-    tally = Tally()
-    read(write(tmp_path / "a.iob", IOB1.replace("Ann I-", "Ann B-")), tally)
-    assert tally.counts == {"continues nothing, read as a beginning": 1}
+    assert report.counts == {}
+    report = ConversionReport()
+    read(write(tmp_path / "a.iob", IOB1.replace("Ann I-", "Ann B-")), report)
+    assert report.counts == {"I- tag without B- (treated as B-)": 1}
 
 
 @pytest.mark.parametrize(
@@ -292,15 +292,15 @@ def test_what_readers_leave_out_is_counted(tmp_path):
 )
 def test_relations_that_are_not_kept_are_counted(tmp_path, name, n):
     file, content, _, lang, _ = SAMPLES[name]
-    tally = Tally()
-    read(write(tmp_path / file, content), tally, lang=lang)
-    assert tally.counts["of a kind that is no span"] == n
+    report = ConversionReport()
+    read(write(tmp_path / file, content), report, lang=lang)
+    assert report.counts["unsupported annotation (relation, event)"] == n
 
 
 def test_documents_of_columns_are_told_apart(tmp_path):
     def docs(content):
         path = write(tmp_path / "a.tsv", content)
-        return [record.doc for record in read_corpus(path)]
+        return [record.doc_id for record in read_corpus(path)]
 
     assert docs(GERMEVAL) == [
         "http://de.wikipedia.org/wiki/Koeln",
@@ -325,13 +325,13 @@ def test_label_studio_texts_of_other_names_and_line_breaks(tmp_path):
             task({"title": "Ann and others", "body": "Bo"}, result(0, 2, "Bo", "PER")),
         ]
     )
-    tally = Tally()
+    report = ConversionReport()
     path = write(tmp_path / "a.json", content)
     assert find_format(path) == "label-studio"
-    docs = read(path, tally, lang="en")
+    docs = read(path, report, lang="en")
     assert [doc.text for doc in docs] == ["Ann rose", "Ann\nLee", "Bo"]
     assert [doc.spans[KEY][0].text for doc in docs[1:]] == ["Ann\nLee", "Bo"]
-    assert tally.counts == {}
+    assert report.counts == {}
 
 
 # brat
@@ -355,14 +355,14 @@ def brat(folder, name, text, annotation):
 def test_brat_and_its_discontinuous_mentions(tmp_path, fragments, expected):
     path = brat(tmp_path, "a", TEXT, ANNOTATION)
     assert find_format(path) == find_format(path.with_suffix(".ann")) == "brat"
-    tally = Tally()
-    (doc,) = read(path, tally, lang="en", fragments=fragments)
+    report = ConversionReport()
+    (doc,) = read(path, report, lang="en", fragments=fragments)
     assert doc.text == TEXT
     others = [(0, 1, "Organization"), (2, 7, "Group")]
     assert sorted(spans_of(doc)) == sorted({*others, *expected})
-    (reason,) = {reason for reason in tally.counts if "discontinuous" in reason}
-    assert tally.counts[reason] == 1
-    assert tally.counts["of a kind that is no span"] == 5
+    (reason,) = {reason for reason in report.counts if "discontinuous" in reason}
+    assert report.counts[reason] == 1
+    assert report.counts["unsupported annotation (relation, event)"] == 5
 
 
 def test_brat_mentions_over_the_end_of_a_line_are_whole(tmp_path):
@@ -420,7 +420,7 @@ def test_spacy_files_are_read_with_spans_else_entities(tmp_path):
     DocBin(docs=[doc]).to_disk(tmp_path / "key.spacy")
 
     def found_in(name):
-        (record,) = read_spacy(tmp_path / name, Tally(), KEY)
+        (record,) = read_spacy(tmp_path / name, ConversionReport(), KEY)
         return [(m.start, m.end, m.label) for m in record.mentions]
 
     assert find_format(tmp_path / "one.spacy") == "spacy"
@@ -451,7 +451,7 @@ def test_what_docs_write_as_json_is_read(tmp_path):
     mentions = [(m.start, m.end, m.label, m.kb_id) for m in record.mentions]
     expected = [(s.start_char, s.end_char, s.label_, s.kb_id_) for s in doc.spans[KEY]]
     assert mentions == expected
-    assert record.others == 0
+    assert record.n_unsupported == 0
     doc.spans["x"] = doc.spans[KEY]
     path = write(tmp_path / "a.jsonl", lines(doc.to_json()))
     with pytest.raises(CorpusError, match=f"under .*'{KEY}', 'x'.*--spans-key"):
@@ -464,7 +464,7 @@ def test_groups_of_train_data_are_read(tmp_path):
     assert find_format(path) == "train-data"
     (record,) = read_corpus(path)
     assert [(m.start, m.end, m.label) for m in record.mentions] == [(0, 8, "X")]
-    assert record.others == 1
+    assert record.n_unsupported == 1
 
 
 # What is no corpus
@@ -514,9 +514,9 @@ def test_what_could_be_several_formats_is_an_error(tmp_path):
 def test_a_file_of_nothing_has_no_format(tmp_path, content):
     path = write(tmp_path / "a.json", content)
     assert find_format(path) is None
-    tally = Tally()
-    assert read(path, tally) == []
-    assert tally.counts == {"file without documents": 1}
+    report = ConversionReport()
+    assert read(path, report) == []
+    assert report.counts == {"file without documents": 1}
 
 
 def test_a_first_line_that_is_damaged_is_named(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from corpus_files import KEY, builder
 from pipelines import found
 
-from spacy_globalpointer.corpora import CorpusError, Tally, read_jsonl
+from spacy_globalpointer.corpora import ConversionReport, CorpusError, read_jsonl
 
 GOOD = {"tokens": ["the", "Bank", "of", "England"], "spans": [[1, 4, "ORG"]]}
 LINE = json.dumps(GOOD).encode() + b"\n"
@@ -44,7 +44,7 @@ def read(path):
 
 
 def docs(path):
-    return map(builder(), read_jsonl(path, Tally()))
+    return map(builder(), read_jsonl(path, ConversionReport()))
 
 
 def words(doc):

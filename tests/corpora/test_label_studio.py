@@ -7,7 +7,7 @@ import pytest
 from corpora_samples import array, result
 from corpus_files import KEY, read, write
 
-from spacy_globalpointer.corpora import CorpusError, Tally, find_format
+from spacy_globalpointer.corpora import ConversionReport, CorpusError, find_format
 
 
 def task(data, *results, **more):
@@ -27,10 +27,10 @@ def region(text, part, label="X", *, surface=None, tag="text", start=0):
 
 
 def spans(path, **options):
-    tally = Tally()
-    docs = read(path, tally, lang="en", **options)
+    report = ConversionReport()
+    docs = read(path, report, lang="en", **options)
     texts = [(doc.text, [(s.text, s.label_) for s in doc.spans[KEY]]) for doc in docs]
-    return texts, dict(tally.counts)
+    return texts, dict(report.counts)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_json_min_under_other_names(tmp_path, key, name):
 def test_a_region_at_the_offsets_of_another_text_is_dropped(tmp_path):
     text = "Ann left"
     path = export(tmp_path, task({"text": text}, result(0, 4, "Bobby", "PER")))
-    assert spans(path) == ([(text, [])], {"not at its offsets": 1})
+    assert spans(path) == ([(text, [])], {"surface text does not match offsets": 1})
 
 
 def test_a_task_without_a_text_is_an_error(tmp_path):

@@ -10,9 +10,9 @@ from spacy.vocab import Vocab
 
 from spacy_globalpointer.corpora import (
     Conversion,
+    ConversionReport,
     CorpusError,
     Options,
-    Tally,
     find_format,
 )
 
@@ -29,8 +29,8 @@ def row(*spans, text=TEXT, answer="accept", **more):
 
 
 def spans(path, **options):
-    tally = Tally()
-    docs = read(path, tally, lang="en", **options)
+    report = ConversionReport()
+    docs = read(path, report, lang="en", **options)
     found = [
         (
             doc.text,
@@ -38,7 +38,7 @@ def spans(path, **options):
         )
         for doc in docs
     ]
-    return found, dict(tally.counts)
+    return found, dict(report.counts)
 
 
 @pytest.mark.parametrize("answer", ["reject", "ignore"])
@@ -46,7 +46,7 @@ def test_a_rejected_span_is_no_gold(tmp_path, answer):
     spans_of = [span("Ann", "PER"), span("Cork", "PER", answer=answer)]
     path = write(tmp_path / "a.jsonl", lines(row(*spans_of)))
     assert find_format(path) == "prodigy"
-    assert spans(path) == ([(TEXT, [("Ann", "PER")])], {"rejected or skipped span": 1})
+    assert spans(path) == ([(TEXT, [("Ann", "PER")])], {"span rejected or skipped": 1})
 
 
 def binary_rows(with_hash):
@@ -82,9 +82,9 @@ def test_answers_about_one_span_are_one_document(tmp_path, with_hash):
         ("No one", None),
     ]
     assert counts == {
-        "answer about one span of a text": 5,
-        "of a rejected or skipped document": 2,
-        "token of unknown entity status": 2,
+        "answer about one span (merged by text)": 5,
+        "document rejected or skipped": 2,
+        "token with unknown entity status": 2,
         "document without annotation": 1,
     }
 

@@ -6,7 +6,12 @@ import sys
 import pytest
 from corpus_files import write
 
-from spacy_globalpointer.corpora import FORMATS, Tally, find_format, read_corpus
+from spacy_globalpointer.corpora import (
+    FORMATS,
+    ConversionReport,
+    find_format,
+    read_corpus,
+)
 
 OTHER_PACKAGE = """
 from spacy_globalpointer.corpora import Mention, Record
@@ -14,8 +19,8 @@ from spacy_globalpointer.corpora.registry import Format
 from spacy_globalpointer.corpora.source import Source
 
 
-def read(path, tally):
-    with Source(path, tally) as source:
+def read(path, report):
+    with Source(path, report) as source:
         for line in source.lines():
             word, _, label = line.removeprefix("%%").partition("=")
             yield Record(path, source.line, [Mention(0, 1, label)], tokens=[word])
@@ -41,10 +46,10 @@ def test_the_example_of_a_format_is_of_it(tmp_path, name):
     for file_name in format.example:
         path = tmp_path / file_name
         assert find_format(path) == name
-        tally = Tally()
-        records = list(read_corpus(path, tally))
+        report = ConversionReport()
+        records = list(read_corpus(path, report))
         assert records and records[0].mentions
-        assert not tally.counts
+        assert not report.counts
 
 
 def test_a_format_of_another_package_is_found(tmp_path):

@@ -15,17 +15,17 @@ from util import few_examples
 
 from spacy_globalpointer.corpora import (
     Conversion,
+    ConversionReport,
     CorpusError,
-    Cutter,
+    DocSplitter,
     Mention,
     Options,
     Record,
-    Tally,
 )
-from spacy_globalpointer.corpora.table import SpanTable
+from spacy_globalpointer.corpora.corpus_table import CorpusTable
 from spacy_globalpointer.pipeline.gold import GoldReader
 
-NO_SPAN = "of a kind that is no span"
+NO_SPAN = "unsupported annotation (relation, event)"
 WORDS = [*"abcdefgh"]
 
 
@@ -90,18 +90,18 @@ def expected(record):
 @few_examples
 @given(records())
 def test_positions_are_those_of_the_same_spans(record):
-    tally = Tally()
-    doc = builder(tally, fragments="keep")(record)
+    report = ConversionReport()
+    doc = builder(report, fragments="keep")(record)
     assert contents(doc) == expected(record)
     relations = doc.spans[KEY].attrs["relations"]
-    assert tally.counts[NO_SPAN] == len(record.relations) - len(relations)
+    assert report.counts[NO_SPAN] == len(record.relations) - len(relations)
     entities, _, pieces = expected(record)
-    dropped = tally.counts["empty"] + tally.counts["without a label"]
-    n_kept = len(record.mentions) - dropped - tally.counts["duplicate"]
+    dropped = report.counts["empty"] + report.counts["without a label"]
+    n_kept = len(record.mentions) - dropped - report.counts["duplicate"]
     assert len(entities) + len(pieces) == n_kept
     # Pieces are no entities for the component that learns spans.
     assert {entity(s) for s in GoldReader("spans", KEY).spans(doc)} == entities
-    table = SpanTable.of([doc], KEY)
+    table = CorpusTable.of([doc], KEY)
     bounds = zip(table.starts, table.ends, (table.labels[i] for i in table.ids))
     assert {*bounds} == entities
 
@@ -114,7 +114,7 @@ def test_positions_survive_cutting(record, size):
     found = set(), set(), set()
     starts = []
     offset = 0
-    for piece in Cutter(sentences=False, max_tokens=size).pieces(doc):
+    for piece in DocSplitter(sentences=False, max_tokens=size).pieces(doc):
         for every, inside in zip(found, contents(piece, offset=offset)):
             every |= inside
         starts.append(offset)
@@ -138,7 +138,7 @@ def test_relations_across_a_cut_are_counted(tmp_path):
     path = write(tmp_path / "a.jsonl", json.dumps(row))
     options = Options(sentences=True)
     converted = Conversion(path, tmp_path / "a.spacy", options).run()
-    assert converted.tally.counts == {NO_SPAN: 1}
+    assert converted.report.counts == {NO_SPAN: 1}
     docs = list(DocBin().from_disk(tmp_path / "a.spacy").get_docs(Vocab()))
     assert [doc.spans["sc"].attrs["relations"] for doc in docs] == [
         [],
@@ -154,8 +154,8 @@ def test_relations_of_discontinuous_mentions(fragments):
         Mention(5, 6, "B"),
     ]
     relations = [(0, 1, "x"), (1, 2, "x")]
-    tally = Tally()
-    doc = builder(tally, fragments=fragments)(
+    report = ConversionReport()
+    doc = builder(report, fragments=fragments)(
         Record("a", 1, mentions, tokens=WORDS, relations=relations)
     )
     cover, other = (0, 4, "A"), (5, 6, "B")
@@ -163,7 +163,7 @@ def test_relations_of_discontinuous_mentions(fragments):
         {(cover, other, "x")} if fragments == "cover" else set()
     )
     assert contents(doc)[1] == kept
-    assert tally.counts[NO_SPAN] == 2 - len(kept)
+    assert report.counts[NO_SPAN] == 2 - len(kept)
 
 
 def test_the_own_format_has_both(tmp_path):
@@ -178,10 +178,10 @@ def test_the_own_format_has_both(tmp_path):
     leg, sign = (2, 4, "PART"), (4, 5, "SIGN")
     pieces = ((0, 1, "PART"), (3, 4, "PART"))
     assert contents(doc) == ({leg, sign}, {(sign, leg, "in")}, {pieces})
-    tally = Tally()
-    (doc,) = read(path, tally)
+    report = ConversionReport()
+    (doc,) = read(path, report)
     assert contents(doc) == ({leg, sign}, {(sign, leg, "in")}, set())
-    assert tally.counts == {"discontinuous": 1}
+    assert report.counts == {"discontinuous": 1}
 
 
 @pytest.mark.parametrize(
@@ -226,20 +226,23 @@ RELATION = (("Ann", "Peop"), ("York", "Loc"), "Live_In")
         (
             PUBTATOR,
             "pubtator",
-            {NO_SPAN: 1, "relation of concepts, put on their nearest mentions": 1},
+            {
+                NO_SPAN: 1,
+                "relation between concepts (linked to the nearest mentions)": 1,
+            },
         ),
     ],
 )
 def test_relations_of_formats(tmp_path, content, format, counts):
-    tally = Tally()
+    report = ConversionReport()
     path = write(tmp_path / "a.txt", content)
-    (doc,) = read(path, tally, format=format, lang="en")
+    (doc,) = read(path, report, format=format, lang="en")
     group = doc.spans[KEY]
     names = [(span.text, span.label_) for span in group]
     ((head, tail, label),) = group.attrs["relations"]
     assert (names[head], names[tail], label) == RELATION
     assert group[tail].start < 4
-    assert tally.counts == Counter(counts)
+    assert report.counts == Counter(counts)
 
 
 def test_relations_of_brat(tmp_path):
@@ -253,13 +256,13 @@ R3\tOf Arg1:T1 Arg2:T3
 E1\tOf:T2
 """
     write(tmp_path / "a.ann", annotation)
-    tally = Tally()
-    (doc,) = read(tmp_path / "a.txt", tally, lang="en", fragments="keep")
+    report = ConversionReport()
+    (doc,) = read(tmp_path / "a.txt", report, lang="en", fragments="keep")
     right, ann = (2, 4, "Part"), (5, 6, "Per")
     left = ((0, 1, "Part"), (3, 4, "Part"))
     assert contents(doc) == ({right, ann}, {(right, ann, "Of")}, {left})
     # An event, a relation to nothing, and one of a discontinuous mention.
-    assert tally.counts == {NO_SPAN: 3}
+    assert report.counts == {NO_SPAN: 3}
 
 
 def test_the_form_is_read_back_from_spacy_files(tmp_path):
@@ -273,7 +276,7 @@ def test_the_form_is_read_back_from_spacy_files(tmp_path):
     for source, target in ("a.jsonl", "b.spacy"), ("b.spacy", "c.spacy"):
         options = Options(fragments="keep", ents=True)
         run = Conversion(tmp_path / source, tmp_path / target, options).run()
-        assert run.tally.counts == {}
+        assert run.report.counts == {}
         assert run.written[""].spans == 3
         assert run.written[""].not_in_ents == 1
     docs = [
@@ -298,12 +301,12 @@ def test_the_form_is_read_back_from_spacy_files(tmp_path):
 def test_the_surface_of_a_discontinuous_mention(fragments, surface, is_kept):
     pieces = [(0, 4), (15, 18)]
     mention = Mention(0, 18, "PART", surface, pieces)
-    tally = Tally()
-    doc = builder(tally, "en", fragments=fragments)(
+    report = ConversionReport()
+    doc = builder(report, "en", fragments=fragments)(
         Record("a", 1, [mention], text="left and right leg", unit="characters")
     )
     assert (len(doc.spans[KEY]) > 0) == is_kept
-    assert tally.counts["not at its offsets"] == (not is_kept)
+    assert report.counts["surface text does not match offsets"] == (not is_kept)
 
 
 def test_the_tokens_of_w2ner(tmp_path):
@@ -323,23 +326,23 @@ def test_the_tokens_of_w2ner(tmp_path):
 
 def test_relations_of_oneie(tmp_path):
     path = write(tmp_path / "a.json", ONEIE)
-    tally = Tally()
-    (doc,) = read(path, tally)
+    report = ConversionReport()
+    (doc,) = read(path, report)
     person, place = (0, 1, "PER"), (2, 3, "GPE")
     assert contents(doc)[1] == {(person, place, "PHYS")}
-    assert tally.counts == {NO_SPAN: 1}  # the event
+    assert report.counts == {NO_SPAN: 1}  # the event
 
 
 def linked(path, **options):
     """Relations of the documents of a file, by the words of their ends."""
-    tally = Tally()
-    docs = read(path, tally, lang="en", **options)
+    report = ConversionReport()
+    docs = read(path, report, lang="en", **options)
     found = []
     for doc in docs:
         group = doc.spans[KEY]
         rows = group.attrs.get("relations", [])
         found.append({(group[h].text, group[t].text, label) for h, t, label in rows})
-    return found, tally.counts[NO_SPAN]
+    return found, report.counts[NO_SPAN]
 
 
 def test_relations_of_doccano(tmp_path):

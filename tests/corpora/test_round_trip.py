@@ -16,8 +16,13 @@ from spacy.tokens import Doc, DocBin, Span
 from util import few_examples
 
 from spacy_globalpointer.corpora import Conversion, Options, find_format
-from spacy_globalpointer.corpora.statistics import crossing, depth, identical, nested
-from spacy_globalpointer.corpora.table import SpanTable
+from spacy_globalpointer.corpora.corpus_table import CorpusTable
+from spacy_globalpointer.corpora.span_statistics import (
+    crossing,
+    depth,
+    identical,
+    nested,
+)
 
 DATA = os.environ.get("GLOBALPOINTER_DATA")
 
@@ -536,7 +541,7 @@ def test_a_real_corpus_round_trips(tmp_path, name, part, stats):
     conversion = Conversion(source, tmp_path / "a.spacy", Options(lang=lang))
     converted = conversion.run()
     rows = list(srsly.read_gzip_jsonl(source))
-    table = SpanTable.read(tmp_path / "a.spacy", "sc")
+    table = CorpusTable.read(tmp_path / "a.spacy", "sc")
     words = [table.strings[orth] for orth in table.orths.tolist()]
     spans = zip(table.starts.tolist(), table.ends.tolist(), table.ids.tolist())
     # White space that is a token is none of the corpus.
@@ -552,16 +557,16 @@ def test_a_real_corpus_round_trips(tmp_path, name, part, stats):
     assert len(table.starts) == stats["entities"]
     assert len(table.labels) == stats["types"]
     assert table.annotated.all()
-    counts = converted.tally.counts
+    counts = converted.report.counts
     assert counts["discontinuous"] == stats.get("fragments", 0)
     del counts["discontinuous"]
-    assert counts.keys() <= {"same offsets as another", "crosses another"}
+    assert counts.keys() <= {"same offsets as another span", "crosses another span"}
     docs = DocBin().from_disk(tmp_path / "a.spacy").get_docs(TOOLS["xx"].vocab)
     relations = [doc.spans["sc"].attrs.get("relations") for doc in docs]
     assert relations == [row.get("relations") for row in rows]
     bounds = table.starts, table.ends
-    assert crossing(*bounds).sum() == counts["crosses another"]
-    assert identical(*bounds).sum() == counts["same offsets as another"]
+    assert crossing(*bounds).sum() == counts["crosses another span"]
+    assert identical(*bounds).sum() == counts["same offsets as another span"]
     assert depth(*bounds) == stats["depth"]
     if "crossing" in stats:
         assert crossing(*bounds).sum() == stats["crossing"]

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from spacy_globalpointer import cli  # noqa: F401
 from spacy_globalpointer.corpora import FORMATS, Conversion, CorpusError, Options
-from spacy_globalpointer.corpora.parts import find_parts, parse_patterns
+from spacy_globalpointer.corpora.splits import find_splits, parse_patterns
 
 LINE = json.dumps({"tokens": ["Ann"], "spans": [[0, 1, "PER"]]}) + "\n"
 
@@ -43,7 +43,7 @@ def spans_of(converted):
 def test_names_that_tell_the_splits(tmp_path, files):
     for name in files:
         write(tmp_path / name, LINE)
-    parts = find_parts(tmp_path)
+    parts = find_splits(tmp_path)
     assert parts.files == {
         part: [tmp_path / name] for part, name in zip(("train", "dev", "test"), files)
     }
@@ -54,7 +54,7 @@ def test_names_that_hold_a_split_and_tell_none_are_said(tmp_path):
     for name in ("constraints.jsonl", "other.jsonl"):
         write(tmp_path / "in" / name, LINE)
     output = convert(tmp_path / "in", tmp_path / "out")
-    assert "--split-files train=constraints.jsonl takes it as train" in output
+    assert "--split-files train=constraints.jsonl to read it as train" in output
     write(tmp_path / "in" / "dev.jsonl", LINE)
     output = convert(tmp_path / "in", tmp_path / "out", code=1)
     assert "Not read: constraints.jsonl; --split-files train=NAME" in output
@@ -64,13 +64,13 @@ def test_files_of_splits_by_pattern(tmp_path):
     for name in ("x/a.jsonl", "x/b.jsonl", "y/c.jsonl"):
         write(tmp_path / "in" / name, LINE)
     patterns = parse_patterns(["train=x/*", "test=c.*"])
-    parts = find_parts(tmp_path / "in", patterns)
+    parts = find_splits(tmp_path / "in", patterns)
     assert {part: len(files) for part, files in parts.files.items()} == {
         "train": 2,
         "test": 1,
     }
     with pytest.raises(FileNotFoundError, match=r"'z\*'"):
-        find_parts(tmp_path / "in", {"train": "z*"})
+        find_splits(tmp_path / "in", {"train": "z*"})
     with pytest.raises(ValueError, match=r"train=\*_Train"):
         parse_patterns(["x=y"])
 
@@ -140,7 +140,7 @@ def test_a_test_split_without_annotation_is_left_out(
     write(tmp_path / "in" / f"test.{name}", unlabelled)
     output = convert(tmp_path / "in", tmp_path / "out")
     assert f"test has no annotation and is left out: test.{name}" in output
-    assert "dev stands in for it" in output
+    assert "dev split is also written as test" in output
     write(tmp_path / "in" / f"test.{name}", "\0 what is this\n{")
     convert(tmp_path / "in", tmp_path / "out", code=1)
 
@@ -166,15 +166,15 @@ def test_an_unlabeled_part_of_a_known_format_is_left_out(
     write(tmp_path / "in" / f"test.{name}", unlabeled + "\n")
     output = convert(tmp_path / "in", tmp_path / "out")
     assert f"test has no annotation and is left out: test.{name}" in output
-    assert "dev stands in for it" in output
+    assert "dev split is also written as test" in output
 
 
 def test_a_part_without_a_span_is_kept_with_a_warning(tmp_path):
     for part, tag in (("train", "B-PER"), ("dev", "B-PER"), ("test", "O")):
         write(tmp_path / "in" / f"{part}.tsv", f"Ann\t{tag}\nleft\tO\n")
     output = convert(tmp_path / "in", tmp_path / "out")
-    assert "test is annotated, but has no spans" in output
-    assert "stands in" not in output
+    assert "The test split is annotated, but has no spans" in output
+    assert "also written as test" not in output
     assert (tmp_path / "out" / "test.spacy").exists()
 
 
@@ -202,7 +202,7 @@ def test_brat_over_lines_and_torn_lines(tmp_path):
     path = write(tmp_path / "a.txt", text)
     converted = Conversion(path, tmp_path / "a.spacy", Options()).run()
     assert spans_of(converted) == {"": 3}
-    assert converted.tally.counts == {"line that is no annotation": 1}
+    assert converted.report.counts == {"line is not an annotation": 1}
     (entry,) = srsly.read_jsonl(tmp_path / "a.report.jsonl")
     assert (entry["line"], entry["text"]) == (4, "torn")
 
@@ -221,10 +221,12 @@ def test_a_loss_of_many_spans_is_an_error_with_a_remedy(tmp_path):
     row = {"text": "张三在北京", "label": [[0, 2, "PER"], [3, 5, "LOC"]]}
     path = write(tmp_path / "a.jsonl", json.dumps(row) + "\n")
     output = convert(path, tmp_path / "a.spacy", code=1)
-    assert "2 spans begin or end inside a token" in output
+    assert "2 spans, more than a tenth, have a boundary inside a token" in output
     assert "--lang zh" in output
     convert(path, tmp_path / "a.spacy", "--allow-loss")
-    assert "inside a token" not in convert(path, tmp_path / "a.spacy", "--lang", "zh")
+    assert "boundary inside a token" not in convert(
+        path, tmp_path / "a.spacy", "--lang", "zh"
+    )
     row = {"text": "xAnn", "label": [[1, 4, "PER"]]}
     write(path, json.dumps(row) + "\n")
     assert "--align expand" in convert(path, tmp_path / "a.spacy", code=1)
@@ -256,7 +258,7 @@ def test_half_of_a_surrogate_pair_is_named(tmp_path, name):
     with pytest.raises(CorpusError, match=rf"line {line}: .*ud83d', half of a surr"):
         Conversion(path, tmp_path / "a.spacy", Options()).run()
     done = Conversion(path, tmp_path / "a.spacy", Options(on_error="skip")).run()
-    assert done.tally.counts["cannot be read"] == 1
+    assert done.report.counts["record cannot be read"] == 1
 
 
 def test_bad_lines_of_json_are_left_out(tmp_path):
@@ -278,4 +280,4 @@ def test_a_text_of_bionlp_without_annotation(tmp_path):
     converted = Conversion(tmp_path / "in", tmp_path / "out", Options()).run()
     assert converted.written[""].docs == 2
     assert converted.written[""].spans == 1
-    assert converted.tally.counts == {"document without annotation": 1}
+    assert converted.report.counts == {"document without annotation": 1}

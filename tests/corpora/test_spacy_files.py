@@ -14,7 +14,7 @@ from spacy_globalpointer.corpora import Conversion, CorpusError, Options
 def convert(path, **options):
     target = path.parent / "out.spacy"
     run = Conversion(path, target, Options(**options)).run()
-    return list(DocBin().from_disk(target).get_docs(Vocab())), dict(run.tally.counts)
+    return list(DocBin().from_disk(target).get_docs(Vocab())), dict(run.report.counts)
 
 
 def save(path, *docs):
@@ -73,7 +73,10 @@ def test_attributes_follow_spans_that_are_dropped(tmp_path):
     (found,), counts = convert(save(tmp_path / "a.spacy", doc))
     assert [span.text for span in found.spans["sc"]] == ["Bo", "Ann"]
     assert found.spans["sc"].attrs == {"scores": [0.2, 0.3], "relations": [[1, 0, "b"]]}
-    assert counts == {"without a label": 1, "of a kind that is no span": 1}
+    assert counts == {
+        "without a label": 1,
+        "unsupported annotation (relation, event)": 1,
+    }
 
 
 def test_several_keys_are_named(tmp_path):
@@ -115,7 +118,7 @@ def test_unknown_entities_stay_unknown(tmp_path, sentences):
     for path in paths:
         docs, counts = convert(path, ents=True, sentences=sentences)
         assert [i for d in docs for i in d.to_array("ENT_IOB").tolist()] == expected
-        assert counts == {"token of unknown entity status": 5}
+        assert counts == {"token with unknown entity status": 5}
         annotated = ["sc" in d.spans for d in docs]
         assert annotated == ([True, False, True] if sentences else [True])
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from util import few_examples
 
-from spacy_globalpointer.corpora.statistics import (
+from spacy_globalpointer.corpora.span_statistics import (
     Hashes,
     crossing,
     depth,

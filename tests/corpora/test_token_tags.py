@@ -13,9 +13,9 @@ from spacy.vocab import Vocab
 
 from spacy_globalpointer.corpora import (
     Conversion,
+    ConversionReport,
     CorpusError,
     Options,
-    Tally,
     find_format,
     read_corpus,
 )
@@ -25,11 +25,11 @@ TOKENS = ["Ann", "Lee", "of", "York"]
 SPANS = [(0, 2, "PER"), (3, 4, "LOC")]
 
 
-def spans(path, tally=None, **options):
+def spans(path, report=None, **options):
     assert find_format(path) == "token-tags"
     return [
         None if r.mentions is None else [(m.start, m.end, m.label) for m in r.mentions]
-        for r in read_corpus(path, tally, **options)
+        for r in read_corpus(path, report, **options)
     ]
 
 
@@ -51,9 +51,9 @@ def spans(path, tally=None, **options):
     ],
 )
 def test_the_list_of_tags_is_found(tmp_path, row):
-    tally = Tally()
+    report = ConversionReport()
     path = write(tmp_path / "a.jsonl", lines(row, {**row}))
-    assert spans(path, tally) == [SPANS, SPANS]
+    assert spans(path, report) == [SPANS, SPANS]
     path = write(tmp_path / "a.json", array(row, indent=1))
     assert spans(path) == [SPANS]
 
@@ -185,7 +185,7 @@ def test_a_folder_saved_by_datasets(tmp_path):
         "test": 1,
     }
     assert sum(written.spans for written in run.written.values()) == 12
-    assert run.tally.counts == {}
+    assert run.report.counts == {}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -219,7 +219,7 @@ def test_without_pyarrow_it_is_said_how_to_get_it(tmp_path, monkeypatch):
 def test_a_row_that_cannot_be_read_is_left_out_if_that_is_wanted(tmp_path):
     rows = [NUMBERS, {**NUMBERS, "ner_tags": [0]}, NUMBERS]
     path = write(tmp_path / "a.jsonl", lines(*rows))
-    tally = Tally(on_error="skip")
-    found = read_corpus(path, tally, "token-tags", label_names=NAMES)
+    report = ConversionReport(on_error="skip")
+    found = read_corpus(path, report, "token-tags", label_names=NAMES)
     assert len(list(found)) == 2
-    assert tally.counts == {"cannot be read": 1}
+    assert report.counts == {"record cannot be read": 1}

@@ -6,9 +6,9 @@ from corpus_files import KEY, read, write
 
 from spacy_globalpointer.corpora import (
     Conversion,
+    ConversionReport,
     CorpusError,
     Options,
-    Tally,
     find_format,
 )
 
@@ -71,26 +71,26 @@ def test_what_is_no_xml_is_said_with_its_line(tmp_path):
     path = write(tmp_path / "a.xml", INLINE_XML.replace("</s>\n</doc>", "\n</doc>"))
     with pytest.raises(CorpusError, match=r"line 7: invalid XML \(mismatched tag\)"):
         list(read(path))
-    tally = Tally(on_error="skip")
-    assert len(read(path, tally)) == 1
-    assert tally.counts == {"cannot be read": 1}
+    report = ConversionReport(on_error="skip")
+    assert len(read(path, report)) == 1
+    assert report.counts == {"record cannot be read": 1}
 
 
 def test_an_entity_outside_of_a_text_is_counted(tmp_path):
     content = "<c><s>In <b>Cork</b>.</s><s>No.</s><list><b>Bo</b></list></c>"
-    tally = Tally()
-    (first, second) = read(write(tmp_path / "a.xml", content), tally)
+    report = ConversionReport()
+    (first, second) = read(write(tmp_path / "a.xml", content), report)
     assert [span.label_ for span in first.spans[KEY]] == ["b"]
     assert not second.spans[KEY]
-    assert tally.counts == {"of a kind that is no span": 1}
+    assert report.counts == {"unsupported annotation (relation, event)": 1}
 
 
 def test_empty_elements_and_elements_without_a_label_are_counted(tmp_path):
     names = '<n type="A">Ann</n> ' * 10
     content = f"<a><s>So {names}<n>Bo</n> and <pb/> all.</s></a>"
-    tally = Tally()
-    read(write(tmp_path / "a.xml", content), tally)
-    assert tally.counts == {"without a label": 1, "empty": 1}
+    report = ConversionReport()
+    read(write(tmp_path / "a.xml", content), report)
+    assert report.counts == {"without a label": 1, "empty": 1}
 
 
 def test_the_user_names_the_attribute_and_the_text(tmp_path):
@@ -110,7 +110,7 @@ def test_a_document_of_several_sentences_stays_together(tmp_path):
         f"<d><s>In <b>A{i}</b></s><s>So <b>B{i}</b></s></d>" for i in range(3)
     )
     path = write(tmp_path / "a.xml", f"<c>{content}</c>")
-    docs = [record.doc for record in read_corpus(path)]
+    docs = [record.doc_id for record in read_corpus(path)]
     assert docs[0::2] == docs[1::2]
 
 

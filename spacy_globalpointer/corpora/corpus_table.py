@@ -14,21 +14,15 @@ from spacy.training.corpus import FILE_TYPE, walk_corpus
 from srsly.msgpack import Unpacker
 
 from ..span_groups import piece_positions
+from ..stored_spans import SPAN_DTYPE
 from .record import CorpusError
-from .statistics import Ints, Mask
+from .span_statistics import Ints, Mask
 
-# A span in a group, as spaCy writes it.
-SPAN = numpy.dtype(
-    [
-        *((name, ">u8") for name in ("id", "kb_id", "label")),
-        *((name, ">i4") for name in ("start", "end", "start_char", "end_char")),
-    ]
-)
-NO_SPANS: NDArray[Any] = numpy.zeros(0, SPAN)
+NO_SPANS: NDArray[Any] = numpy.zeros(0, SPAN_DTYPE)
 
 
 @dataclass
-class SpanTable:
+class CorpusTable:
     """The documents of a part, laid end to end.
 
     orths (NDArray): The word of each token, as the hash of its string.
@@ -63,12 +57,12 @@ class SpanTable:
     strings: StringStore
 
     @classmethod
-    def of(cls, docs: Iterable[Doc], key: str, gold: str = "spans") -> "SpanTable":
+    def of(cls, docs: Iterable[Doc], key: str, gold: str = "spans") -> "CorpusTable":
         """The table of documents in memory."""
         return cls._of_bins([DocBin(docs=docs)], key, gold)
 
     @classmethod
-    def read(cls, path: Path, key: str, gold: str = "spans") -> "SpanTable":
+    def read(cls, path: Path, key: str, gold: str = "spans") -> "CorpusTable":
         """Read a `.spacy` file, or a folder of them.
 
         path (Path): The file.
@@ -79,7 +73,7 @@ class SpanTable:
         return cls._of_bins(_bins(path), key, gold)
 
     @classmethod
-    def _of_bins(cls, bins: Iterable[DocBin], key: str, gold: str) -> "SpanTable":
+    def _of_bins(cls, bins: Iterable[DocBin], key: str, gold: str) -> "CorpusTable":
         strings = StringStore()
         keys: Dict[str, int] = {}
         orths, spaces, sentences, spans = [], [], [], []
@@ -163,7 +157,7 @@ class _Groups:
         groups = {}
         for content, keys in found.items():
             unpacked = self._unpack(content)
-            spans = numpy.frombuffer(b"".join(unpacked["spans"]), SPAN)
+            spans = numpy.frombuffer(b"".join(unpacked["spans"]), SPAN_DTYPE)
             pieces = piece_positions(unpacked.get("attrs") or {})
             if pieces:
                 spans = numpy.delete(spans, list(pieces))
@@ -185,7 +179,7 @@ def _entities(
     labels = tokens[:, columns[ENT_TYPE]]
     starts = numpy.flatnonzero((iob == 3) & (labels != 0))
     outside = numpy.append(numpy.flatnonzero(iob != 1), len(iob))
-    spans = numpy.zeros(len(starts), SPAN)
+    spans = numpy.zeros(len(starts), SPAN_DTYPE)
     spans["start"] = starts
     spans["end"] = outside[numpy.searchsorted(outside, starts, side="right")]
     spans["label"] = labels[starts]

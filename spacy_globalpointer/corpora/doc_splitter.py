@@ -10,12 +10,12 @@ from spacy.pipeline import Sentencizer
 from spacy.tokens import Doc, Span, SpanGroup
 
 from ..span_groups import FRAGMENTS, RELATIONS, select_positions
-from .build import UNKNOWN
+from .doc_builder import UNKNOWN
 
 Mask = NDArray[numpy.bool_]
 
 
-class Cutter:
+class DocSplitter:
     """Cuts documents.
 
     sentences (bool): Whether to cut between sentences: those that are set, else

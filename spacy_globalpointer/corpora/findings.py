@@ -1,4 +1,4 @@
-"""What is in the parts of a corpus, and what of it will hurt in training."""
+"""Statistics of the splits of a corpus, and likely problems for training."""
 
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -7,15 +7,15 @@ from typing import Any, Dict, List, Optional, Tuple
 import numpy
 
 from ..core.decoding import overlap_of
-from .language import LanguageTools
-from .measures import (
+from .corpus_summary import (
     counts_of,
     cut_by,
     lengths_of,
     shared_sentences,
     unseen_shares,
 )
-from .table import SpanTable
+from .corpus_table import CorpusTable
+from .language import LanguageTools
 
 # Fewer spans of a label in training are few, as `spacy debug data` counts.
 RARE = 50
@@ -24,7 +24,7 @@ ERROR, WARNING, INFO = "error", "warning", "info"
 
 @dataclass
 class Findings:
-    """What to say, each with how grave it is: with an error training cannot go on.
+    """Findings, each with its severity. An error blocks training.
 
     entries (List[Tuple[str, str]]): (level, message).
     """
@@ -35,59 +35,63 @@ class Findings:
         self.entries.append((level, message))
 
     @property
-    def ok(self) -> bool:
+    def has_no_errors(self) -> bool:
         return all(level != ERROR for level, _ in self.entries)
 
 
 def check(
-    parts: Dict[str, SpanTable],
+    splits: Dict[str, CorpusTable],
     key: str,
     gold: str = "spans",
     tools: Optional[LanguageTools] = None,
 ) -> Dict[str, Any]:
-    """Measure the parts of a corpus.
+    """Measure the splits of a corpus.
 
-    parts (Dict[str, SpanTable]): "train", "dev" and, if there is one, "test".
+    splits (Dict[str, CorpusTable]): "train", "dev" and, if there is one, "test".
     key (str): Key of doc.spans.
     gold (str): "spans", or "ents" for doc.ents.
     tools (Optional[LanguageTools]): The language of the pipeline, to find the spans
         that begin or end inside one of its tokens.
-    RETURNS (Dict[str, Any]): What JSON can hold: "parts", "labels", "lengths",
+    RETURNS (Dict[str, Any]): What JSON can hold: "splits", "labels", "lengths",
         "shared", "unseen", "recommended", "findings" and "ok".
     """
     findings = Findings()
-    measured = {name: counts_of(table) for name, table in parts.items()}
+    measured = {name: counts_of(table) for name, table in splits.items()}
     place = "doc.ents" if gold == "ents" else f"doc.spans[{key!r}]"
-    for name, table in parts.items():
+    for name, table in splits.items():
         if tools is not None:
-            measured[name]["cut by the tokenizer"] = int(cut_by(table, tools).sum())
-        _find_in_part(name, table, measured[name], place, findings)
-    labels = _labels(parts)
-    _find_in_labels(labels, list(parts), findings)
-    pairs = combinations(parts, 2)
-    shared = [shared_sentences(parts, later, name) for name, later in pairs]
+            measured[name]["boundary inside a token"] = int(cut_by(table, tools).sum())
+        _find_in_split(name, table, measured[name], place, findings)
+    labels = _labels(splits)
+    _find_in_labels(labels, list(splits), findings)
+    pairs = combinations(splits, 2)
+    shared = [shared_sentences(splits, later, name) for name, later in pairs]
     for row in shared:
         _find_shared(row, findings)
-    train = parts["train"]
-    others = [name for name in parts if name != "train"]
-    unseen = {name: unseen_shares(parts[name], train) for name in others}
+    train = splits["train"]
+    others = [name for name in splits if name != "train"]
+    unseen = {name: unseen_shares(splits[name], train) for name in others}
     lengths = lengths_of(train)
     return {
-        "parts": measured,
+        "splits": measured,
         "labels": labels,
         "lengths": lengths,
         "shared": shared,
         "unseen": unseen,
-        "recommended": _recommended(parts, key, gold, lengths),
+        "recommended": _recommended(splits, key, gold, lengths),
         "findings": [
             {"level": level, "message": text} for level, text in findings.entries
         ],
-        "ok": findings.ok,
+        "ok": findings.has_no_errors,
     }
 
 
-def _find_in_part(
-    name: str, table: SpanTable, counts: Dict[str, Any], place: str, findings: Findings
+def _find_in_split(
+    name: str,
+    table: CorpusTable,
+    counts: Dict[str, Any],
+    place: str,
+    findings: Findings,
 ) -> None:
     if not counts["documents"]:
         findings.add(ERROR, f"{name} has no documents.")
@@ -102,17 +106,21 @@ def _find_in_part(
         what = "gold spans" if table.annotated.any() else "annotation"
         findings.add(ERROR, f"{name} has no {what} in {place}.{found}")
     for key, level, text in (
-        ("empty", ERROR, "spans of no tokens"),
-        ("without annotation", WARNING, "documents without annotation teach nothing"),
-        ("duplicates", WARNING, "spans given twice"),
+        ("empty", ERROR, "empty spans"),
         (
-            "cut by the tokenizer",
+            "without annotation",
             WARNING,
-            "spans begin or end inside a token of the pipeline and are not learnt",
+            "documents without annotation contribute no loss",
         ),
-        ("edged by white space", WARNING, "spans begin or end with white space"),
-        ("edged by punctuation", INFO, "spans begin or end with punctuation"),
-        ("repeated sentences", INFO, "sentences stand there before"),
+        ("duplicates", WARNING, "duplicate spans"),
+        (
+            "boundary inside a token",
+            WARNING,
+            "spans have a boundary inside a token of the pipeline and are not learned",
+        ),
+        ("whitespace at boundary", WARNING, "spans begin or end with whitespace"),
+        ("punctuation at boundary", INFO, "spans begin or end with punctuation"),
+        ("repeated sentences", INFO, "sentences are duplicates"),
     ):
         if counts.get(key):
             findings.add(level, f"{name}: {counts[key]:,} {text}.")
@@ -120,11 +128,11 @@ def _find_in_part(
         findings.add(ERROR, f"{name} has spans without a label.")
 
 
-def _labels(parts: Dict[str, SpanTable]) -> Dict[str, Dict[str, int]]:
-    """How many spans of each label are in each part."""
-    names = sorted({label for table in parts.values() for label in table.labels})
+def _labels(splits: Dict[str, CorpusTable]) -> Dict[str, Dict[str, int]]:
+    """How many spans of each label are in each split."""
+    names = sorted({label for table in splits.values() for label in table.labels})
     found: Dict[str, Dict[str, int]] = {label: {} for label in names}
-    for name, table in parts.items():
+    for name, table in splits.items():
         counts = numpy.bincount(table.ids.astype(int), minlength=len(table.labels))
         by_label = dict(zip(table.labels, counts.tolist()))
         for label in names:
@@ -133,17 +141,18 @@ def _labels(parts: Dict[str, SpanTable]) -> Dict[str, Dict[str, int]]:
 
 
 def _find_in_labels(
-    labels: Dict[str, Dict[str, int]], parts: List[str], findings: Findings
+    labels: Dict[str, Dict[str, int]], splits: List[str], findings: Findings
 ) -> None:
     alike: Dict[str, List[str]] = {}
     for label, counts in labels.items():
         plain = "".join(sign for sign in label.casefold() if sign.isalnum())
         alike.setdefault(plain, []).append(label)
-        missing = [part for part in parts if not counts[part]]
+        missing = [split for split in splits if not counts[split]]
         if "train" in missing:
-            where = ", ".join(f"{n} in {part}" for part, n in counts.items() if n)
+            where = ", ".join(f"{n} in {split}" for split, n in counts.items() if n)
             findings.add(
-                WARNING, f"Label {label!r} is not in train ({where}): it is not learnt."
+                WARNING,
+                f"Label {label!r} is not in train ({where}): it is not learned.",
             )
         elif missing:
             findings.add(
@@ -153,13 +162,15 @@ def _find_in_labels(
         if 0 < counts["train"] < RARE:
             findings.add(
                 WARNING,
-                f"Label {label!r} is rare: {counts['train']} spans in train, "
-                f"{RARE} would be few.",
+                f"Label {label!r} has only {counts['train']} training spans "
+                f"(fewer than {RARE}).",
             )
     for same in alike.values():
         if len(same) > 1:
             names = ", ".join(map(repr, same))
-            findings.add(WARNING, f"These labels are nearly the same: {names}.")
+            findings.add(
+                WARNING, f"Labels differ only in case or punctuation: {names}."
+            )
 
 
 def _find_shared(row: Dict[str, Any], findings: Findings) -> None:
@@ -167,26 +178,26 @@ def _find_shared(row: Dict[str, Any], findings: Findings) -> None:
     if n:
         findings.add(
             WARNING,
-            f"{n:,} of {row['sentences']:,} sentences of {row['part']} stand in "
-            f"{row['in']} too, {row['different annotation']:,} of them with different "
+            f"{n:,} of {row['sentences']:,} sentences of {row['split']} also occur "
+            f"in {row['in']}, {row['different annotation']:,} of them with different "
             "annotation.",
         )
 
 
 def _recommended(
-    parts: Dict[str, SpanTable], key: str, gold: str, lengths: List[Dict[str, Any]]
+    splits: Dict[str, CorpusTable], key: str, gold: str, lengths: List[Dict[str, Any]]
 ) -> Dict[str, Any]:
     """Settings of the component that fit the training data."""
-    train = parts["train"]
+    train = splits["train"]
     if not lengths:
         return {}
     overlap = overlap_of(train.starts, train.ends)
     *_, most, all_of_them = lengths
-    # Long spans that are few cost more than they bring.
-    dear = all_of_them["max_length"] > 4 * most["max_length"]
+    # A few long spans multiply the number of scores.
+    too_costly = all_of_them["max_length"] > 4 * most["max_length"]
     found: Dict[str, Any] = {"gold": gold}
     if gold == "spans":
         found["spans_key"] = key
     found["overlap"] = overlap
-    found["max_length"] = (most if dear else all_of_them)["max_length"]
+    found["max_length"] = (most if too_costly else all_of_them)["max_length"]
     return found

@@ -15,11 +15,11 @@ from .align import (
     is_at_fragments,
     without_byte_order_mark,
 )
+from .conversion_report import ConversionReport
 from .language import LanguageTools
 from .record import CorpusError, LineError, Mention, Record
 from .source import reason_of
-from .statistics import crossing, identical
-from .tally import Tally
+from .span_statistics import crossing, identical
 
 DISCONTINUOUS = ("drop", "cover", "parts", "keep")
 # Key of doc.user_data, until the document is written: tokens of which is not known
@@ -30,7 +30,7 @@ Place = Callable[[List[Mention]], List[Optional[Key]]]
 
 
 @dataclass
-class Builder:
+class DocBuilder:
     """Makes a document of each record.
 
     tools (LanguageTools): The language.
@@ -41,14 +41,14 @@ class Builder:
     fragments (str): What becomes of discontinuous spans: "drop", "cover" (all from
         their first to their last token), "parts" (a span each), or "keep": a span
         each, with the positions of those of one mention in the group's attributes.
-    tally (Tally): The account.
+    report (ConversionReport): The account.
     """
 
     tools: LanguageTools
     spans_key: str
     align: str
     fragments: str
-    tally: Tally
+    report: ConversionReport
 
     def __call__(self, record: Record) -> Doc:
         """The document of a record.
@@ -69,21 +69,23 @@ class Builder:
             # What cannot be written is an error here, where the line is known.
             label.encode("utf8")
         doc, places = self._make(record)
-        self.tally.add("of a kind that is no span", record, n=record.others)
+        self.report.add(
+            "unsupported annotation (relation, event)", record, n=record.n_unsupported
+        )
         if record.sent_starts is not None and len(doc):
             _set_sentences(doc, record.sent_starts, places)
         if record.mentions is None:
-            self.tally.add("document without annotation", record)
+            self.report.add("document without annotation", record)
             doc.spans.pop(self.spans_key, None)
             return doc
         place: Place
         tokens_in: Callable[[List[Tuple[int, int]]], List[Tuple[int, int]]]
         if record.unit == "characters":
-            aligner = CharacterAligner(record, doc, self.align, self.tally)
+            aligner = CharacterAligner(record, doc, self.align, self.report)
             place, tokens_in = aligner.keys, aligner.tokens_in
         else:
-            place, tokens_in = _token_places(record, doc, places, self.tally)
-        group = _Group(record, doc, self.tally)
+            place, tokens_in = _token_places(record, doc, places, self.report)
+        group = _Group(record, doc, self.report)
         self._fill(group, record, place)
         doc.spans[self.spans_key] = group.spans(self.spans_key)
         if record.outside is not None:
@@ -93,8 +95,8 @@ class Builder:
     def _make(self, record: Record) -> Tuple[Doc, Optional[List[int]]]:
         """The document, and the place in it of each token of the record, where
         that is not its own number."""
-        if record.made is not None:
-            return record.made, None
+        if record.doc is not None:
+            return record.doc, None
         if record.tokens is None:
             if record.text is None:
                 raise LineError("there is neither a text nor tokens")
@@ -116,16 +118,16 @@ class Builder:
                 continue
             fragments = sorted(mention.fragments)
             if self.fragments == "drop":
-                self.tally.add("discontinuous", record, mention)
+                self.report.add("discontinuous", record, mention)
             elif not is_at_fragments(mention, record):
-                self.tally.add("not at its offsets", record, mention)
+                self.report.add("surface text does not match offsets", record, mention)
             elif self.fragments == "cover":
-                self.tally.add("discontinuous, its cover kept", record, mention)
+                self.report.add("discontinuous (covering span kept)", record, mention)
                 start, end = fragments[0][0], max(end for _, end in fragments)
                 end -= record.inclusive
                 whole[i] = Mention(start, end, mention.label)
             elif self.fragments == "parts":
-                self.tally.add("discontinuous, its parts kept", record, mention)
+                self.report.add("discontinuous (parts kept as spans)", record, mention)
                 parts += _pieces(mention, record)
             else:
                 kept.append(i)
@@ -167,7 +169,7 @@ class Builder:
             known[start:end] = True
         unknown = numpy.flatnonzero(~known).tolist()
         if unknown:
-            self.tally.add("token of unknown entity status", record, n=len(unknown))
+            self.report.add("token with unknown entity status", record, n=len(unknown))
             doc.user_data[UNKNOWN] = unknown
 
 
@@ -176,13 +178,13 @@ class _Group:
 
     record (Record): The record.
     doc (Doc): Its document.
-    tally (Tally): The account.
+    report (ConversionReport): The account.
     """
 
-    def __init__(self, record: Record, doc: Doc, tally: Tally) -> None:
+    def __init__(self, record: Record, doc: Doc, report: ConversionReport) -> None:
         self.record = record
         self.doc = doc
-        self.tally = tally
+        self.report = report
         # Position of each span, and the first mention of each.
         self._keys: Dict[Key, int] = {}
         self._mentions: List[Mention] = []
@@ -228,7 +230,9 @@ class _Group:
             relations = {RELATIONS: record.relations}
             attrs.update(select_positions(relations, self._positions, n_given))
             n_lost = len(record.relations) - len(attrs[RELATIONS])
-            self.tally.add("of a kind that is no span", record, n=n_lost)
+            self.report.add(
+                "unsupported annotation (relation, event)", record, n=n_lost
+            )
         spans = [
             Span(doc, start, end, label, kb_id=given.kb_id, span_id=given.id)
             for (start, end, label), given in zip(self._keys, self._mentions)
@@ -243,17 +247,17 @@ class _Group:
         if len(self._keys) > 1:
             starts, ends = numpy.array([key[:2] for key in self._keys]).T
             n_crossing = int(crossing(starts, ends).sum())
-            self.tally.add("crosses another", record, n=n_crossing)
+            self.report.add("crosses another span", record, n=n_crossing)
             n_identical = int(identical(starts, ends).sum())
-            self.tally.add("same offsets as another", record, n=n_identical)
+            self.report.add("same offsets as another span", record, n=n_identical)
         return SpanGroup(doc, name=name, attrs=attrs, spans=spans)
 
     def _note_duplicate(self, key: Key) -> None:
         start, end, label = key
         mention = Mention(start, end, label, self.doc[start:end].text)
         record = self.record
-        token_record = Record(record.path, record.line, None, doc=record.doc)
-        self.tally.add("duplicate", token_record, mention)
+        token_record = Record(record.path, record.line, None, doc_id=record.doc_id)
+        self.report.add("duplicate", token_record, mention)
 
 
 def _pieces(mention: Mention, record: Record) -> List[Mention]:
@@ -266,7 +270,7 @@ def _pieces(mention: Mention, record: Record) -> List[Mention]:
 
 
 def _token_places(
-    record: Record, doc: Doc, places: Optional[List[int]], tally: Tally
+    record: Record, doc: Doc, places: Optional[List[int]], report: ConversionReport
 ) -> Tuple[Place, Callable[[List[Tuple[int, int]]], List[Tuple[int, int]]]]:
     """For offsets that count tokens: what finds spans, and what finds tokens.
 
@@ -291,7 +295,7 @@ def _token_places(
                 )
             if start == end or not mention.label:
                 reason = "empty" if start == end else "without a label"
-                tally.add(reason, record, mention)
+                report.add(reason, record, mention)
                 keys.append(None)
             else:
                 keys.append((*tokens_in([(start, end)])[0], mention.label))

@@ -12,54 +12,54 @@ ON_ERROR = ("error", "skip")
 OUTCOMES: Dict[str, str] = {
     "duplicate": "dropped",
     "discontinuous": "dropped",
-    "discontinuous, its cover kept": "changed",
-    "discontinuous, its parts kept": "changed",
+    "discontinuous (covering span kept)": "changed",
+    "discontinuous (parts kept as spans)": "changed",
     "empty": "dropped",
-    "outside of the text": "dropped",
-    "not at its offsets": "dropped",
-    "not at its offsets, moved to them in UTF-16": "changed",
+    "outside the text": "dropped",
+    "surface text does not match offsets": "dropped",
+    "surface text does not match offsets (UTF-16 offsets used)": "changed",
     "without a label": "dropped",
-    "inside a token": "dropped",
-    "inside a token, expanded": "changed",
-    "inside a token, contracted": "changed",
-    "only white space": "dropped",
-    "edged by white space, trimmed": "changed",
-    "of a rejected or skipped document": "dropped",
-    "rejected or skipped span": "dropped",
-    "of another annotator of the same text": "dropped",
-    "of a kind that is no span": "dropped",
-    "relation of concepts, put on their nearest mentions": "changed",
-    "longer than a window": "kept",
-    "continues nothing, read as a beginning": "changed",
-    "end taken as inclusive": "kept",
-    "crosses another": "kept",
-    "same offsets as another": "kept",
-    "token without characters": "skipped",
-    "line that is no annotation": "skipped",
+    "boundary inside a token": "dropped",
+    "boundary inside a token (expanded)": "changed",
+    "boundary inside a token (contracted)": "changed",
+    "only whitespace": "dropped",
+    "whitespace at span boundary (trimmed)": "changed",
+    "document rejected or skipped": "dropped",
+    "span rejected or skipped": "dropped",
+    "another annotator of the same text": "dropped",
+    "unsupported annotation (relation, event)": "dropped",
+    "relation between concepts (linked to the nearest mentions)": "changed",
+    "longer than --max-tokens": "kept",
+    "I- tag without B- (treated as B-)": "changed",
+    "end offset is inclusive": "kept",
+    "crosses another span": "kept",
+    "same offsets as another span": "kept",
+    "empty token": "skipped",
+    "line is not an annotation": "skipped",
     "document without annotation": "kept",
-    "document without annotation, taken as negative": "kept",
-    "answer about one span of a text": "changed",
-    "token of unknown entity status": "changed",
+    "document without annotation (treated as negative)": "kept",
+    "answer about one span (merged by text)": "changed",
+    "token with unknown entity status": "changed",
     "file without documents": "kept",
-    "cannot be read": "skipped",
+    "record cannot be read": "skipped",
 }
 # These are many and no loss: they are counted, not listed.
 UNLISTED = {
-    "end taken as inclusive",
-    "crosses another",
-    "same offsets as another",
-    "continues nothing, read as a beginning",
-    "of a kind that is no span",
-    "answer about one span of a text",
-    "token of unknown entity status",
-    "relation of concepts, put on their nearest mentions",
+    "end offset is inclusive",
+    "crosses another span",
+    "same offsets as another span",
+    "I- tag without B- (treated as B-)",
+    "unsupported annotation (relation, event)",
+    "answer about one span (merged by text)",
+    "token with unknown entity status",
+    "relation between concepts (linked to the nearest mentions)",
 }
 
 
-class Tally:
+class ConversionReport:
     """Counts what happens to annotation, and lists it in a file.
 
-    report (Optional[Path]): Where to list it, one JSON object a line. There is no
+    path (Optional[Path]): Where to list it, one JSON object a line. There is no
         file if there is nothing to list.
     advance (Optional[Callable]): Called with the number of bytes that were read of
         a file.
@@ -70,7 +70,7 @@ class Tally:
 
     def __init__(
         self,
-        report: Optional[Path] = None,
+        path: Optional[Path] = None,
         advance: Optional[Callable[[int], Any]] = None,
         on_error: str = "error",
         encoding: Optional[str] = None,
@@ -81,7 +81,7 @@ class Tally:
         self.counts: Counter[str] = Counter()
         # Details of the first case of each reason.
         self.examples: Dict[str, Dict[str, Any]] = {}
-        self.report = report
+        self.path = path
         self.listed = 0
         self._file: Optional[TextIO] = None
 
@@ -106,7 +106,7 @@ class Tally:
             return
         self.counts[reason] += n
         self.examples.setdefault(reason, details)
-        if self.report is None or reason in UNLISTED:
+        if self.path is None or reason in UNLISTED:
             return
         entry: Dict[str, Any] = {
             "outcome": OUTCOMES[reason],
@@ -114,14 +114,14 @@ class Tally:
             "file": str(record.path),
             "line": record.line,
         }
-        if record.doc is not None:
-            entry["doc"] = record.doc
+        if record.doc_id is not None:
+            entry["doc"] = record.doc_id
         if n > 1:
             entry["n"] = n
         if mention is not None:
             entry.update(_describe(mention), unit=record.unit)
         if self._file is None:
-            self._file = self.report.open("w", encoding="utf8", newline="\n")
+            self._file = self.path.open("w", encoding="utf8", newline="\n")
         # ASCII, since a broken text may hold what UTF-8 cannot.
         self._file.write(json.dumps({**entry, **details}) + "\n")
         self.listed += 1

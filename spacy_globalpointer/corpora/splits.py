@@ -1,4 +1,4 @@
-"""The files of a corpus, by the parts that their names tell."""
+"""The files of a corpus, by the splits that their names tell."""
 
 import re
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..errors import Errors
 from .record import Record
 
-PARTS = ("train", "dev", "test")
+SPLITS = ("train", "dev", "test")
 WORDS = {
     **dict.fromkeys(("train", "training", "trn"), "train"),
     **dict.fromkeys(("dev", "devel", "development", "val", "valid"), "dev"),
@@ -28,7 +28,7 @@ OTHER_SUFFIXES = {
 }
 # What is a corpus only where nothing else is.
 UNUSUAL_SUFFIXES = {".csv", ".xml"}
-# Pieces of names that tell a part where a piece is in several names that are the same
+# Pieces of names that tell a split where a piece is in several names that are the same
 # but for it, as in NCBItrainset_corpus and NCBItestset_corpus.
 STEMS = {
     **dict.fromkeys(("training", "train"), "train"),
@@ -49,13 +49,13 @@ REPORT = "report.jsonl"
 
 
 @dataclass
-class Parts:
-    """The files of each part; a corpus without parts has one with the name "".
+class Splits:
+    """The files of each split; a corpus without splits has one with the name "".
 
-    files (Dict[str, List[Path]]): By part, in the order train, dev, test.
-    others (List[Path]): What was not taken for a part of the corpus.
+    files (Dict[str, List[Path]]): By split, in the order train, dev, test.
+    others (List[Path]): What was not taken for a split of the corpus.
     doubtful (List[Path]): Files whose names hold "train", "dev" or "test", but not so
-        that they tell a part.
+        that they tell a split.
     """
 
     files: Dict[str, List[Path]]
@@ -63,66 +63,66 @@ class Parts:
     doubtful: List[Path] = field(default_factory=list)
 
 
-def find_parts(source: Path, patterns: Optional[Mapping[str, str]] = None) -> Parts:
+def find_splits(source: Path, patterns: Optional[Mapping[str, str]] = None) -> Splits:
     """The files of a corpus.
 
     source (Path): A file, or a folder. In a folder, names that hold a word such as
-        "train", "dev" or "test" tell the part; these may be folders too. Where no
-        name does, all files are one part.
+        "train", "dev" or "test" tell the split; these may be folders too. Where no
+        name does, all files are one split.
     patterns (Optional[Mapping[str, str]]): Instead, a pattern of the names of files,
-        such as `*_Train*.txt`, for each part.
+        such as `*_Train*.txt`, for each split.
     RAISES (FileNotFoundError): If there are none.
     """
     if not source.is_dir():
-        return Parts({"": [source]})
+        return Splits({"": [source]})
     if patterns:
         return _by_patterns(source, patterns)
     entries = _entries(source)
     for skipped in (OTHER_SUFFIXES | UNUSUAL_SUFFIXES, OTHER_SUFFIXES):
-        parts = _by_names(source, entries, skipped)
-        if parts.files:
-            return parts
+        splits = _by_names(source, entries, skipped)
+        if splits.files:
+            return splits
     for skipped in (OTHER_SUFFIXES | UNUSUAL_SUFFIXES, OTHER_SUFFIXES):
         seen = {source.resolve()}
         every = [f for path in entries for f in _files(path, seen, skipped)]
         if every:
             doubtful = [path for path in every if _stem(path) is not None]
-            return Parts({"": _without_copies(every)}, doubtful=doubtful)
+            return Splits({"": _without_copies(every)}, doubtful=doubtful)
     raise FileNotFoundError(Errors.E015.format(path=source))
 
 
-def _by_names(source: Path, entries: List[Path], skipped: Set[str]) -> Parts:
-    named = {path: part_of(path, skipped) for path in entries}
+def _by_names(source: Path, entries: List[Path], skipped: Set[str]) -> Splits:
+    named = {path: split_of(path, skipped) for path in entries}
     unknown = [
         path
-        for path, part in named.items()
-        if part is None and not (path.is_file() and _is_other(path, skipped))
+        for path, split in named.items()
+        if split is None and not (path.is_file() and _is_other(path, skipped))
     ]
-    named.update(_parts_of_alike(unknown))
-    others = [path for path, part in named.items() if part is None]
+    named.update(_splits_of_alike(unknown))
+    others = [path for path, split in named.items() if split is None]
     files: Dict[str, List[Path]] = {}
     # A link may lead back to a folder that holds it.
     seen = {source.resolve()}
-    for part in PARTS:
+    for split in SPLITS:
         found = [
             f
             for path in entries
-            if named[path] == part
+            if named[path] == split
             for f in _files(path, seen, skipped)
         ]
         if found:
-            files[part] = _without_copies(found)
+            files[split] = _without_copies(found)
     doubtful = [p for p in others if p in unknown and _stem(p) is not None]
-    return Parts(files, [path for path in others if path not in doubtful], doubtful)
+    return Splits(files, [path for path in others if path not in doubtful], doubtful)
 
 
-def _by_patterns(source: Path, patterns: Mapping[str, str]) -> Parts:
+def _by_patterns(source: Path, patterns: Mapping[str, str]) -> Splits:
     every = sorted(path for path in source.rglob("*") if path.is_file())
     files: Dict[str, List[Path]] = {}
-    for part in PARTS:
-        if part not in patterns:
+    for split in SPLITS:
+        if split not in patterns:
             continue
-        pattern = patterns[part]
+        pattern = patterns[split]
         found = [
             path
             for path in every
@@ -131,9 +131,9 @@ def _by_patterns(source: Path, patterns: Mapping[str, str]) -> Parts:
         ]
         if not found:
             raise FileNotFoundError(Errors.E018.format(path=source, pattern=pattern))
-        files[part] = _without_copies(found)
+        files[split] = _without_copies(found)
     used = {path for found in files.values() for path in found}
-    return Parts(files, [path for path in every if path not in used])
+    return Splits(files, [path for path in every if path not in used])
 
 
 def parse_patterns(values: Sequence[str]) -> Dict[str, str]:
@@ -142,13 +142,13 @@ def parse_patterns(values: Sequence[str]) -> Dict[str, str]:
     RAISES (ValueError): If they are none.
     """
     found = dict(value.partition("=")[::2] for value in values)
-    if not all(found.values()) or not {*found} <= {*PARTS}:
+    if not all(found.values()) or not {*found} <= {*SPLITS}:
         raise ValueError(Errors.E019.format(value=" ".join(values)))
     return found
 
 
-def part_of(path: Path, skipped: Set[str] = OTHER_SUFFIXES) -> Optional[str]:
-    """The part that a name tells, if it tells one."""
+def split_of(path: Path, skipped: Set[str] = OTHER_SUFFIXES) -> Optional[str]:
+    """The split that a name tells, if it tells one."""
     if not path.is_dir() and _is_other(path, skipped):
         return None
     words = re.split(r"[^a-z0-9]+", path.name.lower())
@@ -159,27 +159,27 @@ def part_of(path: Path, skipped: Set[str] = OTHER_SUFFIXES) -> Optional[str]:
 
 
 def _stem(path: Path) -> Optional[Tuple[str, str]]:
-    """The part whose stem a name holds, and the rest of the name."""
+    """The split whose stem a name holds, and the rest of the name."""
     name = path.name.lower()
     found: Dict[str, str] = {}
-    for stem, part in STEMS.items():
+    for stem, split in STEMS.items():
         if stem in name:
-            found.setdefault(part, name.replace(stem, "*", 1))
+            found.setdefault(split, name.replace(stem, "*", 1))
     return found.popitem() if len(found) == 1 else None
 
 
-def _parts_of_alike(paths: List[Path]) -> Dict[Path, str]:
-    """The parts of files whose names are the same but for a stem."""
+def _splits_of_alike(paths: List[Path]) -> Dict[Path, str]:
+    """The splits of files whose names are the same but for a stem."""
     alike: Dict[str, Dict[Path, str]] = {}
     for path in paths:
         found = _stem(path)
         if found is not None:
             alike.setdefault(found[1], {})[path] = found[0]
     return {
-        path: part
-        for parts in alike.values()
-        if len({*parts.values()}) > 1
-        for path, part in parts.items()
+        path: split
+        for splits in alike.values()
+        if len({*splits.values()}) > 1
+        for path, split in splits.items()
     }
 
 
@@ -237,20 +237,22 @@ def parse_shares(value: str) -> Tuple[float, ...]:
 def split_records(
     records: Iterator[Record], shares: Sequence[float], seed: int
 ) -> NDArray[Any]:
-    """Deal documents to parts.
+    """Deal documents to splits.
 
-    records (Iterator[Record]): All of them; those with the same `doc` stay together,
+    records (Iterator[Record]): All of them; those with the same `doc_id` stay together,
         one without is a document of its own.
-    shares (Sequence[float]): Share of the documents that each part gets.
+    shares (Sequence[float]): Share of the documents that each split gets.
     seed (int): Another seed is another split.
-    RETURNS (NDArray): The part of each record. *Shape:* (n_records,)
+    RETURNS (NDArray): The split of each record. *Shape:* (n_records,)
     """
     names: Dict[str, int] = {}
     n_docs = 0
     numbers: List[Any] = [numpy.zeros(0, dtype="int32")]
     buffer: List[int] = []
     for record in records:
-        number = n_docs if record.doc is None else names.setdefault(record.doc, n_docs)
+        number = (
+            n_docs if record.doc_id is None else names.setdefault(record.doc_id, n_docs)
+        )
         n_docs += number == n_docs
         buffer.append(number)
         if len(buffer) == 10_000:
@@ -259,5 +261,7 @@ def split_records(
     docs = numpy.concatenate([*numbers, numpy.array(buffer, dtype="int32")])
     borders = numpy.rint(numpy.cumsum(shares) / sum(shares) * n_docs)
     order = numpy.random.default_rng(seed).permutation(n_docs)
-    part: NDArray[Any] = numpy.searchsorted(borders, order, side="right").astype("int8")
-    return part[docs]
+    split: NDArray[Any] = numpy.searchsorted(borders, order, side="right").astype(
+        "int8"
+    )
+    return split[docs]

@@ -1,4 +1,4 @@
-"""What is in the parts of a corpus, as numbers."""
+"""What is in the splits of a corpus, as numbers."""
 
 from typing import Any, Callable, Dict, List, Tuple
 
@@ -6,8 +6,9 @@ import numpy
 from numpy.typing import NDArray
 from spacy.lang.lex_attrs import is_punct
 
+from .corpus_table import CorpusTable
 from .language import LanguageTools
-from .statistics import (
+from .span_statistics import (
     Hashes,
     Mask,
     Words,
@@ -18,13 +19,12 @@ from .statistics import (
     nested,
     percentiles,
 )
-from .table import SpanTable
 
 PERCENTS = (50, 95, 99, 100)
 
 
-def counts_of(table: SpanTable) -> Dict[str, Any]:
-    """Counts of a part."""
+def counts_of(table: CorpusTable) -> Dict[str, Any]:
+    """Counts of a split."""
     bounds = table.starts, table.ends
     doc_ends = numpy.cumsum(table.lengths)
     docs_of_spans = numpy.searchsorted(doc_ends, table.starts, side="right")
@@ -47,13 +47,15 @@ def counts_of(table: SpanTable) -> Dict[str, Any]:
         "depth": depth(*bounds),
         "empty": int((~real).sum()),
         "duplicates": _n_duplicates(table),
-        "edged by white space": int((space[firsts] | space[lasts]).sum()),
-        "edged by punctuation": int((punctuation[firsts] | punctuation[lasts]).sum()),
+        "whitespace at boundary": int((space[firsts] | space[lasts]).sum()),
+        "punctuation at boundary": int(
+            (punctuation[firsts] | punctuation[lasts]).sum()
+        ),
         "repeated sentences": len(sentences) - len(numpy.unique(sentences)),
     }
 
 
-def cut_by(table: SpanTable, tools: LanguageTools) -> Mask:
+def cut_by(table: CorpusTable, tools: LanguageTools) -> Mask:
     """Which spans begin or end inside a token that the language's tokenizer makes,
     in documents whose text is known; the pipeline takes the tokens of others.
     *Shape:* (n_spans,)"""
@@ -82,12 +84,12 @@ def cut_by(table: SpanTable, tools: LanguageTools) -> Mask:
     return cut
 
 
-def _n_duplicates(table: SpanTable) -> int:
+def _n_duplicates(table: CorpusTable) -> int:
     keys = mixed(table.starts, table.ends, table.ids)
     return len(keys) - len(numpy.unique(keys))
 
 
-def _word_masks(table: SpanTable) -> Tuple[Mask, Mask]:
+def _word_masks(table: CorpusTable) -> Tuple[Mask, Mask]:
     """Which tokens are white space, and which punctuation. *Shapes:* (n_tokens,)"""
     words, inverse = numpy.unique(table.orths, return_inverse=True)
     strings = [table.strings[word] for word in words.tolist()]
@@ -99,15 +101,15 @@ def _word_masks(table: SpanTable) -> Tuple[Mask, Mask]:
     return space, punctuation
 
 
-def _sentence_bounds(table: SpanTable) -> Tuple[NDArray[Any], NDArray[Any]]:
+def _sentence_bounds(table: CorpusTable) -> Tuple[NDArray[Any], NDArray[Any]]:
     return table.sentences, numpy.append(table.sentences[1:], len(table.orths))
 
 
-def _sentence_hashes(table: SpanTable) -> Words:
+def _sentence_hashes(table: CorpusTable) -> Words:
     return Hashes(table.orths)(*_sentence_bounds(table))
 
 
-def _annotation_hashes(table: SpanTable) -> Words:
+def _annotation_hashes(table: CorpusTable) -> Words:
     """A hash of the spans that begin in each sentence, whatever their order."""
     sums = numpy.zeros(len(table.sentences), dtype="uint64")
     if len(table.starts):
@@ -121,18 +123,18 @@ def _annotation_hashes(table: SpanTable) -> Words:
 
 
 def shared_sentences(
-    parts: Dict[str, SpanTable], part: str, other: str
+    splits: Dict[str, CorpusTable], split: str, other: str
 ) -> Dict[str, Any]:
-    """How many sentences of a part stand in another too, with the same spans there
+    """How many sentences of a split stand in another too, with the same spans there
     or only with different ones."""
-    here, there = parts[part], parts[other]
+    here, there = splits[split], splits[other]
     words, others = _sentence_hashes(here), _sentence_hashes(there)
     both = mixed(words, _annotation_hashes(here))
     both_others = mixed(others, _annotation_hashes(there))
     found = numpy.isin(words, others)
     same = numpy.isin(both, both_others) & found
     return {
-        "part": part,
+        "split": split,
         "in": other,
         "sentences": len(words),
         "same annotation": int(same.sum()),
@@ -140,8 +142,8 @@ def shared_sentences(
     }
 
 
-def unseen_shares(table: SpanTable, train: SpanTable) -> Dict[str, float]:
-    """Shares of a part that do not occur in train."""
+def unseen_shares(table: CorpusTable, train: CorpusTable) -> Dict[str, float]:
+    """Shares of a split that do not occur in train."""
     known = numpy.isin(table.orths, train.orths)
     unknown_before = numpy.concatenate(([0], numpy.cumsum(~known)))
     inside = unknown_before[table.ends] - unknown_before[table.starts]
@@ -158,7 +160,7 @@ def _share(mask: NDArray[Any]) -> float:
     return round(float(mask.mean()), 4) if len(mask) else 0.0
 
 
-def lengths_of(train: SpanTable) -> List[Dict[str, Any]]:
+def lengths_of(train: CorpusTable) -> List[Dict[str, Any]]:
     """For each percentage the `max_length` that covers so many spans of train, the
     spans that are longer, and the scores a token then costs."""
     lengths = train.ends - train.starts
