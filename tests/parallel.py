@@ -78,7 +78,13 @@ def bundle(bert):
     config = {**config, "objective": SOFTMAX}
     nlp.add_pipe("span_classifier", config=config)
     suggester = {"@misc": "spacy.ngram_suggester.v1", "sizes": [1, 2, 4]}
-    nlp.add_pipe("spancat", config={"suggester": suggester})
+    spancat = {
+        "@architectures": "spacy.SpanCategorizer.v1",
+        "reducer": {"@layers": "spacy.mean_max_reducer.v1", "hidden_size": 16},
+        "scorer": {"@layers": "spacy.LinearLogistic.v1"},
+        "tok2vec": LISTENER,
+    }
+    nlp.add_pipe("spancat", config={"suggester": suggester, "model": spancat})
     return nlp
 
 

@@ -8,7 +8,7 @@ documents. A component that takes the mean over documents gets the sum of the wo
 means, as it gets that of the parts with `accumulate_gradient`.
 """
 
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
@@ -18,77 +18,101 @@ from .weights import TorchWeight, Weight
 
 # For each component, its loss on this worker's share of a part of a batch, and what it
 # is the mean over: None where it is a sum.
-LossesT = Dict[str, Tuple[float, Any]]
+LossesT = Dict[str, Tuple[float, Optional[int]]]
+# Numbers for which there is room behind the gradients.
+N_MORE = 4096
 
 
 class Exchange:
-    """Sums gradients and losses over the workers of a group.
+    """Sums gradients and losses over the workers of a group, in one message a step.
 
     group (Group): The workers.
     """
 
     def __init__(self, group: Group) -> None:
         self.group = group
+        # From the first exchange on, the gradients themselves, end to end.
         self._buffer = torch.zeros(0)
+        self._layout: List[Any] = []
 
-    def sum_gradients(self, weights: List[Weight]) -> None:
-        """Replace the gradients of this worker by the sum of all workers', in one
-        message. A weight has a gradient afterwards if it has one on any worker.
+    def sum(
+        self, weights: List[Weight], parts: List[LossesT], names: List[str]
+    ) -> Dict[str, float]:
+        """Replace the gradients of this worker by the sum of all workers'. A weight has
+        a gradient afterwards if it has one on any worker.
 
         weights (List[Weight]): The weights, the same and in the same order on all
             workers.
-        """
-        if self.group.size == 1 or not weights:
-            return
-        scalers = gradient_scalers(weights)
-        sizes = [weight.value.numel() for weight in weights]
-        buffer = self._sized_buffer(
-            sum(sizes) + len(weights) + len(scalers), weights[0].value.device
-        )
-        *slices, flags = buffer.split([*sizes, len(weights) + len(scalers)])
-        present = []
-        for weight, place in zip(weights, slices):
-            gradient = weight.gradient
-            present.append(gradient is not None)
-            if gradient is None:
-                place.zero_()
-            else:
-                place.copy_(gradient.reshape(-1))
-        overflows = [bool(scaler.found_inf) for scaler in scalers]
-        flags.copy_(torch.tensor([*present, *overflows], dtype=buffer.dtype))
-        self.group.sum(buffer)
-        found = [flag > 0 for flag in flags.tolist()]
-        for weight, place, is_present in zip(weights, slices, found):
-            if is_present:
-                _set_gradient(weight, place)
-        for scaler, overflow in zip(scalers, found[len(weights) :]):
-            # All workers leave the step out, or none.
-            scaler._found_inf = overflow
-
-    def _sized_buffer(self, size: int, device: torch.device) -> Tensor:
-        if self._buffer.numel() != size or self._buffer.device != device:
-            self._buffer = torch.empty(size, device=device)
-        return self._buffer
-
-    def sum_losses(self, parts: List[LossesT], names: List[str]) -> Dict[str, float]:
-        """The losses of a batch, as one worker would report them.
-
-        parts (List[LossesT]): The losses of this worker's share of each part of it.
+        parts (List[LossesT]): The losses of this worker's share of each part of the
+            batch.
         names (List[str]): The components that may have a loss, the same on all workers.
-        RETURNS (Dict[str, float]): The loss of each component, summed over parts.
+        RETURNS (Dict[str, float]): The losses of the batch as one worker would report
+            them: for each component the sum over parts.
         """
-        # Loss, number of terms where it is a mean, whether there is one at all.
-        rows = torch.zeros(len(parts), len(names), 3, dtype=torch.float64)
-        for i, losses in enumerate(parts):
-            for j, name in enumerate(names):
-                if name in losses:
-                    loss, n_terms = losses[name]
-                    n = 1 if n_terms is None else n_terms
-                    rows[i, j] = torch.tensor([loss * n, n_terms or 0, 1])
-        self.group.sum(rows)
-        means = rows[..., 0] / rows[..., 1].clamp(min=1)
-        total, found = means.sum(0).tolist(), rows[..., 2].sum(0).tolist()
-        return {name: x for name, x, n in zip(names, total, found) if n}
+        table = _loss_table(parts, names)
+        if self.group.size > 1:
+            scalers = gradient_scalers(weights)
+            overflows = [bool(scaler.found_inf) for scaler in scalers]
+            present = [weight.gradient is not None for weight in weights]
+            more = torch.cat(
+                (
+                    table.flatten(),
+                    torch.tensor([*present, *overflows], dtype=torch.float),
+                )
+            )
+            summed = self._sum_with(weights, more)
+            table = summed[: table.numel()].view(table.shape)
+            found = [flag > 0 for flag in summed[table.numel() :].tolist()]
+            for weight, slot, is_present in zip(weights, self._slots(weights), found):
+                if is_present:
+                    _give_gradient(weight, slot)
+            for scaler, overflow in zip(scalers, found[len(weights) :]):
+                # All workers leave the step out, or none.
+                scaler._found_inf = overflow
+        means = table[..., 0] / table[..., 1].clamp(min=1)
+        totals, counts = means.sum(0).tolist(), table[..., 2].sum(0).tolist()
+        return {name: x for name, x, n in zip(names, totals, counts) if n}
+
+    def _sum_with(self, weights: List[Weight], more: Tensor) -> Tensor:
+        """Sum the gradients and some more numbers.
+
+        RETURNS (Tensor): The sums of the latter.
+        """
+        layout = [(weight.key, weight.value.numel()) for weight in weights]
+        n = sum(size for _, size in layout)
+        if layout != self._layout or n + len(more) > len(self._buffer):
+            device = weights[0].value.device if weights else torch.device("cpu")
+            self._buffer = torch.zeros(n + len(more) + N_MORE, device=device)
+            self._layout = layout
+        for weight, slot in zip(weights, self._slots(weights)):
+            gradient = weight.gradient
+            if gradient is None:
+                slot.zero_()
+            elif gradient.data_ptr() != slot.data_ptr():
+                slot.copy_(gradient.reshape(-1))
+        used = self._buffer[: n + len(more)]
+        used[n:] = more
+        self.group.sum(used)
+        return used[n:].cpu()
+
+    def _slots(self, weights: List[Weight]) -> Sequence[Tensor]:
+        """The places of the gradients in the buffer. *Shapes:* (size,)"""
+        sizes = [size for _, size in self._layout]
+        return self._buffer[: sum(sizes)].split(sizes)
+
+
+def _loss_table(parts: List[LossesT], names: List[str]) -> Tensor:
+    """Loss times number of terms, number of terms where it is a mean, and whether there
+    is a loss at all. *Shape:* (n_parts, n_names, 3)"""
+    rows = [
+        [_loss_row(*losses[name]) if name in losses else (0.0, 0, 0) for name in names]
+        for losses in parts
+    ]
+    return torch.tensor(rows, dtype=torch.float64).view(len(parts), len(names), 3)
+
+
+def _loss_row(loss: float, n_terms: Optional[int]) -> Tuple[float, int, int]:
+    return (loss, 0, 1) if n_terms is None else (loss * n_terms, n_terms, 1)
 
 
 def gradient_scalers(weights: List[Weight]) -> List[Any]:
@@ -98,9 +122,11 @@ def gradient_scalers(weights: List[Weight]) -> List[Any]:
     return [scaler for scaler in scalers if scaler._enabled]
 
 
-def _set_gradient(weight: Weight, flat: Tensor) -> None:
-    gradient = weight.gradient
-    if gradient is None:
-        weight.set_gradient(flat.clone().to(weight.value.dtype).view_as(weight.value))
-    else:
-        gradient.copy_(flat.view_as(gradient))
+def _give_gradient(weight: Weight, slot: Tensor) -> None:
+    """Let the gradient of a weight stand in the buffer, where later ones are added to
+    it, or copy it where its precision is another one."""
+    gradient, value = weight.gradient, weight.value
+    if value.dtype != slot.dtype:
+        weight.set_gradient(slot.to(value.dtype).view_as(value))
+    elif gradient is None or gradient.data_ptr() != slot.data_ptr():
+        weight.set_gradient(slot.view_as(value))

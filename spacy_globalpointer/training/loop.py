@@ -42,8 +42,8 @@ def train(
     *,
     resume: bool = False,
     use_gpu: int = -1,
-    stdout: IO = sys.stdout,
-    stderr: IO = sys.stderr,
+    stdout: Optional[IO] = None,
+    stderr: Optional[IO] = None,
 ) -> None:
     """Train a pipeline as `spacy train` does. Each worker calls it, with the pipeline
     that it has initialized from the same config; the first one evaluates, logs and
@@ -55,12 +55,13 @@ def train(
     group (Group): The workers.
     resume (bool): Whether to go on from the checkpoint in `output`.
     use_gpu (int): The GPU of this worker, -1 for the CPU.
-    stdout (IO): Where messages and logs go.
-    stderr (IO): Where progress goes.
+    stdout (Optional[IO]): Where messages and logs go. None: `sys.stdout`.
+    stderr (Optional[IO]): Where progress goes. None: `sys.stderr`.
     RAISES (ValueError): If there are several workers and no seed, or no checkpoint to
         go on from.
     RAISES (RuntimeError): If weights or batches of workers differ.
     """
+    stdout, stderr = stdout or sys.stdout, stderr or sys.stderr
     msg = Printer(no_print=True)
     config = nlp.config.interpolate()
     seed = config["training"]["seed"]
@@ -229,9 +230,9 @@ def _update(
             annotates=settings["annotating_components"],
         )
         parts.append(_with_terms(nlp, found))
-    for name, loss in exchange.sum_losses(parts, nlp.pipe_names).items():
+    summed = exchange.sum(trained_weights(nlp, frozen), parts, nlp.pipe_names)
+    for name, loss in summed.items():
         losses[name] = losses.get(name, 0.0) + loss
-    exchange.sum_gradients(trained_weights(nlp, frozen))
     for _, pipe in trained_components(nlp, frozen):
         pipe.finish_update(settings["optimizer"])
 
