@@ -13,7 +13,9 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from wasabi import msg
 
-from ..core.decoding import Floats, Mask, Spans, margins_over, overlap_of
+from ..core.arrays import Floats, Mask
+from ..core.decoding import margins_over
+from ..core.span_table import SpanTable, overlap_of
 from ..errors import Errors, Warnings
 from ..evaluation import Candidates, Goal, choose_thresholds, fit_temperatures
 from ..pipeline.annotations import write_ents, write_spans
@@ -159,7 +161,6 @@ def _score_ents(
     before."""
     scaled, thresholds = _scaled(pipe, candidates, settings)
     kept = scaled.spans[scaled.kept(thresholds, settings["overlap"])]
-    kept = replace(kept, margins=margins_over(kept.scores, thresholds[kept.labels]))
     docs = [example.predicted.copy() for example in examples]
     written = write_spans(
         docs,
@@ -172,6 +173,7 @@ def _score_ents(
         docs,
         kept,
         written,
+        margins_over(kept.scores, thresholds[kept.labels]),
         overwrite=pipe.cfg["overwrite_ents"],
         flat=pipe.flat_of_ents,
     )
@@ -209,10 +211,10 @@ def _candidates(
     gold_starts, gold_ends, gold_labels = numpy.array(gold, dtype=int).reshape(-1, 3).T
     # Probabilities may be rounded to 1 all the same.
     p = numpy.clip(numpy.concatenate([*probabilities, []]), FLOOR, 1 - 1e-15)
-    scores = numpy.array([pipe.objective.score(value) for value in p.tolist()])
+    scores = numpy.array([pipe.objective.to_logit(value) for value in p.tolist()])
     candidates = Candidates(
-        spans=Spans(docs, starts, ends, labels, scores, scores),
-        floor=pipe.objective.score(FLOOR),
+        spans=SpanTable(docs, starts, ends, labels, scores),
+        floor=pipe.objective.to_logit(FLOOR),
         right=numpy.array(right, dtype=bool),
         n_gold=numpy.bincount(gold_labels, minlength=len(rows)),
         overlap=overlap_of(gold_starts, gold_ends),
@@ -234,7 +236,7 @@ def _scaled(
 ) -> Tuple[Candidates, Floats]:
     """The candidates with other temperatures, and the thresholds of their scores."""
     temperatures = numpy.array(pipe.temperatures(settings))
-    thresholds = numpy.array(pipe.to_scores(settings)) / temperatures
+    thresholds = numpy.array(pipe.thresholds(settings))
     return candidates.scaled(temperatures), thresholds
 
 
@@ -253,7 +255,7 @@ def _choices(
     temperatures = numpy.array(pipe.temperatures({"label_temperatures": named}))
     overall, singles = choose_thresholds(
         candidates.scaled(temperatures),
-        default=pipe.objective.score(0.5),
+        default=pipe.objective.to_logit(0.5),
         strength=strength,
         goal=goal,
     )
@@ -264,7 +266,8 @@ def _choices(
 
     same = before["label_thresholds"]
     if temperatures.tolist() != pipe.temperatures(before):
-        scores = numpy.array(pipe.to_scores(before)) / temperatures
+        ratio = numpy.array(pipe.temperatures(before)) / temperatures
+        scores = numpy.array(pipe.thresholds(before)) * ratio
         same = dict(zip(pipe.labels, probabilities(scores)))
     thresholds = [
         (before["threshold"], same),

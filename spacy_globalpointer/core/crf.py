@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .decoding import Floats, Ints
+from .arrays import Floats, Ints
 from .tags import GoldTags, Lengths, TagScheme, TagScores
 
 # A score further than this below the highest one of its token, or of all

@@ -7,7 +7,7 @@ made and no graph is kept. All of it is computed in float32 or better.
 import math
 from abc import ABC, abstractmethod
 from dataclasses import replace
-from typing import Optional, Tuple
+from typing import Optional, Sequence, Tuple
 
 import numpy
 import torch
@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import Errors
-from .decoding import Ints, Mask
+from .arrays import Ints, Mask
 from .lattice import GoldSpans, Lattice, Layout, touches
 
 
@@ -60,21 +60,34 @@ class Objective(ABC):
         """
         return numpy.ones(len(starts), dtype=bool)
 
-    def log_odds(self, lattice: Lattice) -> Lattice:
+    def log_odds(
+        self, lattice: Lattice, temperatures: Optional[Sequence[float]] = None
+    ) -> Lattice:
         """The log odds of each label, log p - log(1 - p), which decoding,
         thresholds and calibration read.
 
         lattice (Lattice): Scores of all candidates.
+        temperatures (Optional[Sequence[float]]): What the log odds of each label are
+            divided by. None: nothing.
         RETURNS (Lattice): *Shape:* (n_labels, n_tokens, width); -inf where a label
             cannot be predicted.
         """
+        odds = self.untempered_log_odds(lattice)
+        if temperatures is None or all(x == 1 for x in temperatures):
+            return odds
+        divisors = odds.scores.new_tensor(temperatures).view(-1, 1, 1)
+        return replace(odds, scores=odds.scores / divisors)
+
+    def untempered_log_odds(self, lattice: Lattice) -> Lattice:
+        """As `log_odds`, without temperatures. The default is for objectives whose
+        scores are log odds."""
         return lattice
 
     def probability(self, scores: Tensor) -> Tensor:
         """The link: probabilities of log odds, of the same shape."""
         return scores.sigmoid()
 
-    def score(self, probability: float) -> float:
+    def to_logit(self, probability: float) -> float:
         """The inverse of the link."""
         if probability in (0.0, 1.0):
             return math.copysign(math.inf, probability - 0.5)
@@ -187,7 +200,7 @@ class SampledSoftmax(Objective):
         places = torch.arange(len(cells), device=cells.device)
         return shuffled[places - (counts.cumsum(0) - counts)[docs] < self.negatives]
 
-    def log_odds(self, lattice: Lattice) -> Lattice:
+    def untempered_log_odds(self, lattice: Lattice) -> Lattice:
         """The log odds of the class with the highest probability, unless it is "no
         entity"; -inf for all others."""
         dtype = torch.promote_types(lattice.scores.dtype, torch.float32)

@@ -14,7 +14,7 @@ from typing import List, Sequence, Tuple, Union
 import numpy
 from torch import Tensor, zeros_like
 
-from .decoding import Ints, Mask
+from .arrays import Ints, Mask
 
 Lengths = Union[Sequence[int], Ints]
 

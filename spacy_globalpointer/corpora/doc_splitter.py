@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 from spacy.pipeline import Sentencizer
 from spacy.tokens import Doc, Span, SpanGroup
 
+from ..core.arrays import Mask
 from ..span_groups import FRAGMENTS, RELATIONS, select_positions
 from .doc_builder import UNKNOWN
-
-Mask = NDArray[numpy.bool_]
 
 
 class DocSplitter:

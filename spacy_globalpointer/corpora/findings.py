@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 import numpy
 
-from ..core.decoding import overlap_of
+from ..core.span_table import overlap_of
 from .corpus_summary import (
     counts_of,
     cut_by,

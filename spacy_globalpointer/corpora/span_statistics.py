@@ -10,8 +10,8 @@ from typing import Any, Sequence, Tuple
 import numpy
 from numpy.typing import NDArray
 
-Ints = NDArray[numpy.integer[Any]]
-Mask = NDArray[numpy.bool_]
+from ..core.arrays import Ints, Mask
+
 Words = NDArray[numpy.uint64]
 
 

@@ -7,7 +7,7 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Set, Tuple
 import numpy
 from spacy.tokens import Doc, Span
 
-from ..core.decoding import Floats
+from ..core.arrays import Floats
 from .intervals import count_cells
 from .table import Mentions, SpanTable
 

@@ -6,7 +6,7 @@ from typing import Any, Dict, Tuple
 import numpy
 from numpy.typing import NDArray
 
-from ..core.decoding import Ints, Mask
+from ..core.arrays import Ints, Mask
 from .table import Mentions, SpanTable, number_rows
 
 # In the order in which they are tried; what is none of the others is missed, in gold,

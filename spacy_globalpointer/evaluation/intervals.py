@@ -4,7 +4,7 @@ from typing import Any, Dict, Iterable, List, Sequence, Tuple
 
 import numpy
 
-from ..core.decoding import Floats, Ints
+from ..core.arrays import Floats, Ints
 from .table import SpanTable
 
 Scores = Dict[str, Any]

@@ -12,11 +12,13 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import minibatch
 
+from ..core.arrays import Floats, Ints, Mask
 from ..core.crf import span_probabilities
-from ..core.decoding import Floats, Ints, Mask, decode
+from ..core.decoding import decode
+from ..core.span_table import touches_any
 from ..pipeline.candidates import give_candidates
 from ..pipeline.component import Recognizer
-from ..pipeline.gold import DroppedGold, batch_gold, touches_any
+from ..pipeline.gold import DroppedGold, batch_gold
 from ..pipeline.gold_tags import batch_tags
 from ..pipeline.sequence_ner import SequenceRecognizer
 from ..pipeline.span_recognizer import SpanRecognizer
@@ -139,9 +141,8 @@ def _of_lattice(
     divisors = odds.new_tensor(temperatures)[gold.labels]
     chances = pipe.objective.probability(odds[gold.labels, own] / divisors)
     spans = decode(
-        pipe.objective.log_odds(lattice),
-        [pipe.objective.score(FLOOR) * t for t in temperatures],
-        temperatures=temperatures,
+        pipe.objective.log_odds(lattice, temperatures),
+        [pipe.objective.to_logit(FLOOR)] * len(temperatures),
     )
     if gold.unknown is not None:
         unknown = gold.unknown.cpu().numpy()

@@ -4,7 +4,7 @@ from typing import Any, Dict, Tuple
 
 import numpy
 
-from ..core.decoding import Floats, Mask
+from ..core.arrays import Floats, Mask
 
 N_BINS = 10
 # Points that are kept of a curve.

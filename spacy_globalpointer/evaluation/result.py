@@ -8,7 +8,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from ..core.decoding import Floats
+from ..core.arrays import Floats
 from ..pipeline.component import Recognizer
 from ..pipeline.scoring import entities, spans_under
 from .buckets import BUCKETS, TrainingSet, bucket_counts

@@ -4,7 +4,7 @@ from typing import Any, Dict, List, Sequence, Tuple
 
 import numpy
 
-from ..core.decoding import Floats, Ints, Mask
+from ..core.arrays import Floats, Ints, Mask
 
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 

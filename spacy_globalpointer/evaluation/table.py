@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from ..core.decoding import Ints, Mask, inner
+from ..core.arrays import Ints, Mask
+from ..core.span_table import inner
 from ..pipeline.scoring import SpanSource
 
 

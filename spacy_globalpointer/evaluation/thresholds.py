@@ -6,10 +6,9 @@ from typing import Any, Optional, Tuple
 import numpy
 from numpy.typing import NDArray
 
-from ..core.decoding import Ints, Spans, margins_over, resolve
-
-Floats = NDArray[numpy.floating[Any]]
-Mask = NDArray[numpy.bool_]
+from ..core.arrays import Floats, Ints, Mask
+from ..core.decoding import margins_over
+from ..core.span_table import SpanTable, resolve
 
 
 @dataclass
@@ -48,7 +47,7 @@ class Goal:
 class Candidates:
     """Candidates that a component found at a very low threshold.
 
-    spans (Spans): The candidates.
+    spans (SpanTable): The candidates.
     floor (float): The threshold they were found at.
     right (NDArray): Whether each is a gold span. *Shape:* (n,)
     n_gold (NDArray): Gold spans of each label, found or not. *Shape:* (n_labels,)
@@ -56,7 +55,7 @@ class Candidates:
     flat (str): Which disjoint spans the component keeps in doc.spans.
     """
 
-    spans: Spans
+    spans: SpanTable
     floor: float
     right: Mask
     n_gold: NDArray[numpy.int64]
@@ -69,7 +68,7 @@ class Candidates:
         temperatures (NDArray): *Shape:* (n_labels,)
         """
         scores = self.spans.scores / temperatures[self.spans.labels]
-        spans = replace(self.spans, scores=scores, margins=scores)
+        spans = replace(self.spans, scores=scores)
         # No score may be lower.
         floor = min(self.floor, float(scores.min(initial=0.0)))
         return replace(self, spans=spans, floor=floor)
@@ -84,10 +83,8 @@ class Candidates:
         """
         lowest = thresholds[self.spans.labels]
         places = numpy.flatnonzero(self.spans.scores >= lowest)
-        margins = margins_over(self.spans.scores, lowest)[places]
-        # `docs` carries the places: nothing else is told of a span in `resolve`.
-        kept = replace(self.spans[places], docs=places, margins=margins)
-        return resolve(kept, overlap, self.flat).docs
+        weights = margins_over(self.spans.scores, lowest)[places]
+        return places[resolve(self.spans[places], weights, overlap, self.flat)]
 
     def count(self, thresholds: Floats, overlap: str) -> Tuple[int, int, int]:
         """How right what would be predicted is. Arguments as for `kept`.

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..core.decoding import Mask
+from ..core.arrays import Mask
 from ..core.tags import TagScheme
 from .global_pointer import copy_rows
 from .precision import promote, without_autocast

@@ -11,13 +11,11 @@ from functools import cached_property
 from typing import Any, List, Optional, Sequence, Tuple
 
 import numpy
-from numpy.typing import NDArray
 from spacy.attrs import ORTH
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-Ints = NDArray[numpy.integer[Any]]
-Mask = NDArray[numpy.bool_]
+from ..core.arrays import Ints, Mask
 
 
 class Alignment:

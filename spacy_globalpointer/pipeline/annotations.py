@@ -6,12 +6,13 @@ import numpy
 from numpy.typing import NDArray
 from spacy.tokens import Doc, Span, SpanGroup
 
-from ..core.decoding import Mask, Spans, choose_flat
+from ..core.arrays import Floats, Mask
+from ..core.span_table import SpanTable, choose_flat
 
 
 def write_spans(
     docs: Sequence[Doc],
-    spans: Spans,
+    spans: SpanTable,
     *,
     spans_key: str,
     labels: Sequence[str],
@@ -21,7 +22,7 @@ def write_spans(
     attribute "scores".
 
     docs (Sequence[Doc]): The documents of a batch.
-    spans (Spans): Their spans, in the order in which they are to stand.
+    spans (SpanTable): Their spans, in the order in which they are to stand.
     spans_key (str): Key of doc.spans.
     labels (Sequence[str]): The labels, in the order of the lattice.
     probabilities (NDArray): One a span.
@@ -46,8 +47,9 @@ def write_spans(
 
 def write_ents(
     docs: Sequence[Doc],
-    spans: Spans,
+    spans: SpanTable,
     written: List[List[Span]],
+    weights: Floats,
     *,
     overwrite: bool,
     flat: str,
@@ -55,11 +57,12 @@ def write_ents(
     """Write spans that do not overlap to doc.ents.
 
     docs (Sequence[Doc]): The documents of a batch.
-    spans (Spans): Their spans.
+    spans (SpanTable): Their spans.
     written (List[List[Span]]): The same, from `write_spans`.
+    weights (Floats): What each weighs against others, as for `resolve`.
     overwrite (bool): Whether to replace the entities that are there, or to keep
         them, and tokens blocked from being in one, and fill around them.
-    flat (str): Which spans, as for `decode`.
+    flat (str): Which spans, as for `choose_flat`.
     """
     if overwrite:
         free = numpy.ones(len(spans), dtype=bool)
@@ -68,7 +71,7 @@ def write_ents(
         before = numpy.concatenate(([0], numpy.cumsum(taken)))
         free = before[spans.starts] == before[spans.ends]
     candidates = numpy.flatnonzero(free)
-    free[candidates] = choose_flat(spans[candidates], flat)
+    free[candidates] = choose_flat(spans[candidates], weights[candidates], flat)
     flags = iter(free.tolist())
     for doc, found in zip(docs, written):
         ents = [span for span in found if next(flags)]

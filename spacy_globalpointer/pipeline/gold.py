@@ -8,9 +8,11 @@ import torch
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
+from ..core.arrays import Ints, Mask
 from ..core.lattice import GoldSpans
+from ..core.span_table import touches_any
 from ..span_groups import contiguous_spans
-from .alignment import Alignment, Ints, Mask
+from .alignment import Alignment
 from .dropped_gold import DroppedGold
 
 SOURCES = ("spans", "ents")
@@ -114,18 +116,6 @@ class GoldReader:
         places = [(span.start, span.end) for span in spans]
         starts, ends = numpy.array(places, dtype="int64").reshape(-1, 2).T
         return ~touches_any(starts, ends, unknown)
-
-
-def touches_any(starts: Ints, ends: Ints, tokens: Mask) -> Mask:
-    """Which spans hold at least one of the tokens that are True.
-
-    starts, ends (Ints): *Shape:* (n,)
-    tokens (NDArray): *Shape:* (n_tokens,)
-    RETURNS (NDArray): *Shape:* (n,)
-    """
-    before = numpy.concatenate(([0], numpy.cumsum(tokens)))
-    touches: Mask = before[starts] < before[ends]
-    return touches
 
 
 @dataclass

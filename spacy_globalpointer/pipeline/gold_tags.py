@@ -5,9 +5,9 @@ from typing import Dict, Sequence, Tuple
 import numpy
 from spacy.training import Example
 
-from ..core.decoding import longest_flat
+from ..core.arrays import Ints
+from ..core.span_table import longest_flat
 from ..core.tags import GoldTags, TagScheme
-from .alignment import Ints
 from .gold import AlignedGold, DroppedGold, GoldReader
 
 

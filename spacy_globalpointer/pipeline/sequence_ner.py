@@ -13,7 +13,7 @@ from thinc.api import Config
 from torch import Tensor
 
 from ..core.crf import crf_loss, divergence, softmax_loss, span_probabilities, viterbi
-from ..core.decoding import Spans
+from ..core.span_table import SpanTable
 from ..core.tags import TagScores
 from ..core.threads import one_thread
 from ..errors import Errors
@@ -142,13 +142,12 @@ class SequenceRecognizer(Recognizer):
         tags = viterbi(scores)
         starts, ends, labels = scheme.decode(tags)
         probabilities = span_probabilities(scores, tags, scheme)
-        spans = Spans(
+        spans = SpanTable(
             docs=numpy.searchsorted(numpy.cumsum(scores.lengths), starts, "right"),
             starts=starts,
             ends=ends,
             labels=labels,
             scores=probabilities,
-            margins=probabilities,
         )
         written = write_spans(
             docs,
@@ -159,7 +158,14 @@ class SequenceRecognizer(Recognizer):
         )
         if self.cfg["set_ents"]:
             overwrite = self.cfg["overwrite_ents"]
-            write_ents(docs, spans, written, overwrite=overwrite, flat=FLAT_ENTS)
+            write_ents(
+                docs,
+                spans,
+                written,
+                probabilities,
+                overwrite=overwrite,
+                flat=FLAT_ENTS,
+            )
 
     @one_thread()
     def get_loss(

@@ -27,7 +27,7 @@ from typing import (
 import numpy
 from thinc.api import Config
 
-from ..core.decoding import FLAT, OVERLAPS
+from ..core.span_table import FLAT, OVERLAPS
 from ..core.tags import SCHEMES
 from ..errors import Errors
 from .gold import SOURCES

@@ -22,10 +22,11 @@ from spacy.vocab import Vocab
 from thinc.api import Config
 from torch import Tensor, from_numpy
 
-from ..core.decoding import Spans, above, choose
+from ..core.decoding import above, choose, margins_over
 from ..core.lattice import Lattice, Layout
 from ..core.objectives import Objective
 from ..core.rehearsal import span_divergence
+from ..core.span_table import SpanTable
 from ..core.threads import one_thread
 from ..errors import Errors, Warnings
 from ..models.span_scorer import predict_lattice, scorer_of
@@ -254,14 +255,17 @@ class SpanRecognizer(Recognizer):
         """
         docs = list(docs)
         lattice = self._with_candidates(docs, lattice)
-        found = above(
-            self.objective.log_odds(lattice),
-            self._score_thresholds(),
-            self.temperatures(self.cfg),
-        )
+        check_labels(self.cfg, self.name)
+        thresholds = self.thresholds(self.cfg)
+        odds = self.objective.log_odds(lattice, self.temperatures(self.cfg))
+        found = above(odds, thresholds)
         self._warn_of_cut(docs, found)
         spans = choose(
-            found, self.cfg["overlap"], self.flat_of_spans, self.cfg["max_spans"]
+            found,
+            thresholds,
+            self.cfg["overlap"],
+            self.flat_of_spans,
+            self.cfg["max_spans"],
         )
         rank = numpy.argsort(numpy.argsort(self.labels))
         spans = spans[numpy.lexsort((rank[spans.labels], spans.ends, spans.starts))]
@@ -278,6 +282,7 @@ class SpanRecognizer(Recognizer):
                 docs,
                 spans,
                 written,
+                margins_over(spans.scores, numpy.array(thresholds)[spans.labels]),
                 overwrite=self.cfg["overwrite_ents"],
                 flat=self.flat_of_ents,
             )
@@ -294,7 +299,7 @@ class SpanRecognizer(Recognizer):
         flat: str = self.cfg["flat"]
         return FLAT_ENTS if flat == "auto" else flat
 
-    def _warn_of_cut(self, docs: Sequence[Doc], found: Spans) -> None:
+    def _warn_of_cut(self, docs: Sequence[Doc], found: SpanTable) -> None:
         """Warn once if a document loses spans to `max_spans`. One with more spans than
         tokens does not count: that is what a model finds before it has learnt."""
         most = self.cfg["max_spans"]
@@ -333,23 +338,17 @@ class SpanRecognizer(Recognizer):
             warnings.warn(message, stacklevel=2)
         return lattice
 
-    def _score_thresholds(self) -> List[float]:
-        check_labels(self.cfg, self.name)
-        return self.to_scores(self.cfg)
+    def thresholds(self, settings: Dict[str, Any]) -> List[float]:
+        """The thresholds as log odds.
 
-    def to_scores(self, settings: Dict[str, Any]) -> List[float]:
-        """Thresholds as scores.
-
-        settings (Dict[str, Any]): With "threshold", "label_thresholds" and
-            "label_temperatures".
-        RETURNS (List[float]): Lowest score that is kept, for each label.
+        settings (Dict[str, Any]): With "threshold" and "label_thresholds".
+        RETURNS (List[float]): The lowest log odds that are kept, for each label.
         """
         single, overall = settings["label_thresholds"], settings["threshold"]
-        thresholds = [self.objective.score(single.get(x, overall)) for x in self.labels]
-        return [x * t for x, t in zip(thresholds, self.temperatures(settings))]
+        return [self.objective.to_logit(single.get(x, overall)) for x in self.labels]
 
     def temperatures(self, settings: Dict[str, Any]) -> List[float]:
-        """What scores are divided by, for each label.
+        """What log odds are divided by, for each label.
 
         settings (Dict[str, Any]): With "label_temperatures".
         """

@@ -5,7 +5,7 @@ from typing import Any, Dict, Mapping, Sequence
 import numpy
 from matplotlib.figure import Figure
 
-from ..core.decoding import Floats, Ints
+from ..core.arrays import Floats, Ints
 from .canvas import HEAT, MOST_LABELS, new_axes, style_of, styled
 
 

@@ -5,7 +5,7 @@ from typing import Any, List, Mapping, Sequence
 import numpy
 from matplotlib.figure import Figure
 
-from ..core.decoding import Floats, Ints, Mask
+from ..core.arrays import Floats, Ints, Mask
 from .canvas import COLOURS, MOST_LABELS, new_axes, style_of, styled
 
 # Points that are drawn of a cloud.

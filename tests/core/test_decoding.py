@@ -14,19 +14,18 @@ from spacy.util import filter_spans
 from spacy.vocab import Vocab
 from util import candidates, few_examples, lattice_width
 
-from spacy_globalpointer.core.decoding import (
+from spacy_globalpointer.core.decoding import decode, margins_over
+from spacy_globalpointer.core.lattice import Lattice, Layout
+from spacy_globalpointer.core.span_table import (
     OVERLAPS,
     best_flat,
     best_nested,
-    decode,
     greedy_flat,
     inner,
     longest_flat,
-    margins_over,
     overlap_of,
     resolve,
 )
-from spacy_globalpointer.core.lattice import Lattice, Layout
 
 INF = math.inf
 
@@ -228,11 +227,8 @@ def test_a_sure_span_is_kept_over_its_unlikely_words(flat, thresholds):
     scores = torch.full((2, 3, 3), math.log(0.047 / 0.953))
     scores[0, 0, 2] = math.log(0.993 / 0.007)
     lattice = Lattice(torch.where(layout.valid, scores, -INF), layout)
-    for temperatures in (None, [1.0, 2.0]):
-        spans = decode(
-            lattice, thresholds, temperatures=temperatures, overlap="flat", flat=flat
-        )
-        assert [row[1:4] for row in rows_of(spans)] == [(0, 3, 0)]
+    spans = decode(lattice, thresholds, overlap="flat", flat=flat)
+    assert [row[1:4] for row in rows_of(spans, thresholds)] == [(0, 3, 0)]
 
 
 @few_examples
@@ -305,17 +301,21 @@ def read(lattice, lengths, max_length, thresholds, max_spans=1000):
     return sorted(rows)
 
 
-def rows_of(spans):
+def rows_of(spans, thresholds=(0.0, 0.0, 0.0)):
     columns = (
         spans.docs,
         spans.starts,
         spans.ends,
         spans.labels,
         spans.scores,
-        spans.margins,
+        margins_of(spans, thresholds),
     )
     assert len({len(spans), *map(len, columns)}) == 1
     return list(zip(*(column.tolist() for column in columns)))
+
+
+def margins_of(spans, thresholds):
+    return margins_over(spans.scores, numpy.array(thresholds, float)[spans.labels])
 
 
 def close(got, wanted):
@@ -344,7 +344,10 @@ def test_decode_reads_what_reaches_the_threshold(
 ):
     lattice = random_lattice(lengths, max_length)
     spans = decode(lattice, thresholds, max_spans=max_spans)
-    close(rows_of(spans), read(lattice, lengths, max_length, thresholds, max_spans))
+    close(
+        rows_of(spans, thresholds),
+        read(lattice, lengths, max_length, thresholds, max_spans),
+    )
 
 
 @few_examples
@@ -359,7 +362,10 @@ def test_decode_of_any_batch(lengths, max_length, thresholds, max_spans, seed):
     lattice = random_lattice(lengths, max_length, len(thresholds), seed)
     for n in (max_spans, 1000):
         spans = decode(lattice, thresholds, max_spans=n)
-        close(rows_of(spans), read(lattice, lengths, max_length, thresholds, n))
+        close(
+            rows_of(spans, thresholds),
+            read(lattice, lengths, max_length, thresholds, n),
+        )
 
 
 @every_batch
@@ -371,7 +377,7 @@ def test_overlap_modes_choose_by_margin(lengths, max_length, mode, max_spans):
     thresholds = (4.5, 4.0, 5.0) if sum(lengths) > 9 else (1.5, 3.0, 2.0)
     lattice = random_lattice(lengths, max_length, seed=3)
     spans = decode(lattice, thresholds, overlap=mode, max_spans=max_spans)
-    got = rows_of(spans)
+    got = rows_of(spans, thresholds)
     assert got == sorted(got)
     everything = read(lattice, lengths, max_length, thresholds, max_spans)
     by_doc = [
@@ -405,7 +411,7 @@ def test_greedy_takes_the_highest_scores_first(lengths, max_length, max_spans):
         rows = [row for row in everything if row[0] == doc]
         chosen = highest_first([row[1:3] for row in rows], [row[4] for row in rows])
         expected += [rows[i] for i in chosen]
-    close(rows_of(spans), expected)
+    close(rows_of(spans, thresholds), expected)
 
 
 def test_the_cases_of_overlap_are_told_apart():
@@ -426,33 +432,38 @@ def test_the_cases_of_overlap_are_told_apart():
     assert expected.keys() == set(OVERLAPS)
     for mode, places in expected.items():
         spans = decode(lattice, [1.0, 0.0], overlap=mode)
-        assert [row[1:4] for row in rows_of(spans)] == places
+        assert [row[1:4] for row in rows_of(spans, [1.0, 0.0])] == places
     greedy = decode(lattice, [1.0, 0.0], overlap="flat", flat="greedy")
-    assert [row[1:4] for row in rows_of(greedy)] == [(0, 4, 0)]
+    assert [row[1:4] for row in rows_of(greedy, [1.0, 0.0])] == [(0, 4, 0)]
 
 
 @pytest.mark.parametrize("mode", OVERLAPS)
 def test_spans_read_before_can_be_resolved_later(mode):
     lattice = random_lattice([9, 0, 6], 4)
     thresholds = [0.0, -1.0, 1.0]
-    wanted = rows_of(decode(lattice, thresholds, overlap=mode))
-    assert rows_of(resolve(decode(lattice, thresholds), mode)) == wanted
+    wanted = rows_of(decode(lattice, thresholds, overlap=mode), thresholds)
+    spans = decode(lattice, thresholds)
+    kept = resolve(spans, margins_of(spans, thresholds), mode, "best")
+    assert rows_of(spans[kept], thresholds) == wanted
 
 
 @every_batch
 def test_a_threshold_of_minus_infinity_keeps_all_candidates(lengths, max_length):
     """And not the cells outside of documents, which score -inf too."""
     lattice = random_lattice(lengths, max_length)
-    spans = decode(lattice, [-INF, INF, -INF])
+    thresholds = [-INF, INF, -INF]
+    spans = decode(lattice, thresholds)
     wanted = read(lattice, lengths, max_length, [-1e30, INF, -1e30])
-    got = rows_of(spans)
+    got = rows_of(spans, thresholds)
     assert [row[:5] for row in got] == [row[:5] for row in wanted]
     # Margins still rank the candidates as the scores do, and can be summed.
-    margins, scores = spans.margins, spans.scores
+    margins, scores = margins_of(spans, thresholds), spans.scores
     assert numpy.isfinite(margins).all()
     assert (margins.argsort() == scores.argsort()).all()
-    flat = decode(lattice, [-INF, INF, -INF], overlap="flat")
-    held = {token for row in rows_of(flat) for token in range(row[1], row[2])}
+    flat = decode(lattice, thresholds, overlap="flat")
+    held = {
+        token for row in rows_of(flat, thresholds) for token in range(row[1], row[2])
+    }
     assert held == set(range(sum(lengths)))
 
 
@@ -461,8 +472,10 @@ def test_scores_beyond_the_range_of_margins_still_decode():
     layout = Layout([3])
     scores = torch.where(layout.valid, -500.0, -INF)[None]
     spans = decode(Lattice(scores, layout), [-INF], overlap="flat")
-    assert (spans.margins >= 0).all()
-    assert sorted(t for row in rows_of(spans) for t in range(row[1], row[2])) == [
+    assert (margins_of(spans, [-INF]) >= 0).all()
+    assert sorted(
+        t for row in rows_of(spans, [-INF]) for t in range(row[1], row[2])
+    ) == [
         0,
         1,
         2,
@@ -482,7 +495,8 @@ def test_a_score_equal_to_its_threshold_is_kept():
 def test_documents_without_tokens_have_no_spans(lengths, mode):
     layout = Layout(lengths, 3)
     lattice = Lattice(torch.zeros(2, 0, 0), layout)
-    assert rows_of(decode(lattice, [-INF, 0.0], overlap=mode)) == []
+    spans = decode(lattice, [-INF, 0.0], overlap=mode)
+    assert rows_of(spans, [-INF, 0.0]) == []
 
 
 @pytest.mark.parametrize("mode", OVERLAPS)

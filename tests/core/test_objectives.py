@@ -277,7 +277,7 @@ def test_probability_is_the_sigmoid(objective):
 def test_score_is_the_inverse_of_the_link(objective, probability):
     p = Decimal(probability)
     expected = float((p / (1 - p)).ln())
-    got = objective.score(probability)
+    got = objective.to_logit(probability)
     assert math.isclose(got, expected, rel_tol=1e-12, abs_tol=1e-15)
     back = objective.probability(torch.tensor(got, dtype=torch.float64)).item()
     assert math.isclose(back, probability, rel_tol=1e-12)
@@ -286,7 +286,7 @@ def test_score_is_the_inverse_of_the_link(objective, probability):
 @every_objective
 @pytest.mark.parametrize("certain", [0, 1, 0.0, 1.0])
 def test_certainty_is_an_infinite_score(objective, certain):
-    assert objective.score(certain) == (math.inf if certain else -math.inf)
+    assert objective.to_logit(certain) == (math.inf if certain else -math.inf)
 
 
 @every_objective

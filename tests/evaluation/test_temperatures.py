@@ -5,7 +5,7 @@ import math
 import numpy
 import pytest
 
-from spacy_globalpointer.core.decoding import Spans
+from spacy_globalpointer.core.span_table import SpanTable
 from spacy_globalpointer.evaluation import Candidates, fit_temperatures
 
 
@@ -17,7 +17,7 @@ def make_candidates(true, n=4000, seed=0):
     scores = rng.normal(0, 4, len(labels))
     right = rng.random(len(labels)) < 1 / (1 + numpy.exp(-scores / true[labels]))
     zeros = numpy.zeros(len(labels), dtype=int)
-    spans = Spans(zeros, zeros, zeros + 1, labels, scores, scores)
+    spans = SpanTable(zeros, zeros, zeros + 1, labels, scores)
     n_gold = numpy.bincount(labels[right], minlength=len(true))
     return Candidates(spans, -20.0, right, n_gold, "any")
 

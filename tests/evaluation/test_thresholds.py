@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy
 import pytest
 
-from spacy_globalpointer.core.decoding import Spans
+from spacy_globalpointer.core.span_table import SpanTable
 from spacy_globalpointer.evaluation import Candidates, Goal, choose_thresholds
 
 
@@ -17,7 +17,7 @@ def make_candidates(seed, n=40, n_labels=3, missed=5, decimals=1):
     # Rounded to one decimal, some scores are equal.
     scores = numpy.round(rng.normal(size=n) + right, decimals)
     n_gold = numpy.bincount(labels[right], minlength=n_labels) + missed
-    spans = Spans(numpy.zeros(n, dtype=int), starts, ends, labels, scores, scores)
+    spans = SpanTable(numpy.zeros(n, dtype=int), starts, ends, labels, scores)
     return Candidates(spans, -5.0, right, n_gold, "any")
 
 

@@ -6,8 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..decoding import Ints, Mask, best_flat, best_nested
+from ..arrays import Ints, Mask
 from ..lattice import Layout
+from ..span_table import best_flat, best_nested
 from .families import Families, compatible, maximum, maximum_shares
 from .objective import StructuredObjective, covered
 from .segments import by_end, sum_segmentations

@@ -90,7 +90,7 @@ class StructuredObjective(Objective):
         labels, heads, widths = index
         return replace(gold, labels=labels, heads=heads, widths=widths)
 
-    def log_odds(self, lattice: Lattice) -> Lattice:
+    def untempered_log_odds(self, lattice: Lattice) -> Lattice:
         """The log odds of the probability of each span."""
         scores = lattice.scores.double()
         _, log_p = self.log_z(scores, lattice.layout)

@@ -6,8 +6,9 @@ import numpy
 import torch
 from torch import Tensor
 
-from ..decoding import Ints, Mask, best_flat
+from ..arrays import Ints, Mask
 from ..lattice import Layout, touches
+from ..span_table import best_flat
 from .objective import StructuredObjective, covered
 from .segments import sum_segmentations
 

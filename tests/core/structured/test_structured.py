@@ -157,7 +157,8 @@ def test_a_threshold_of_one_half_gives_the_best_answer(kind, case, seed):
     objective = OBJECTIVES[kind]()
     odds = objective.log_odds(lattice).scores
     chosen = {
-        (a, i, i + w) for a, i, w in (odds >= objective.score(0.5)).nonzero().tolist()
+        (a, i, i + w)
+        for a, i, w in (odds >= objective.to_logit(0.5)).nonzero().tolist()
     }
     best = set()
     for found_ in answers(kind, lattice):
