@@ -1,7 +1,18 @@
-"""Messages of errors and warnings, in one place."""
+"""Messages of errors and warnings, in one place. Each begins with its code."""
+
+from typing import Any
 
 
-class Errors:
+class _WithCodes(type):
+    """Puts the name of a message before it, as `spacy.errors` does."""
+
+    def __getattribute__(cls, name: str) -> Any:
+        message = super().__getattribute__(name)
+        # Others are parts of messages.
+        return f"[{name}] {message}" if name[1:].isdigit() else message
+
+
+class Errors(metaclass=_WithCodes):
     E001 = (
         "Component '{name}' has not been initialized: it has no labels and no "
         "weights. Train it with `spacy train`, or call `nlp.initialize()` with "
@@ -160,7 +171,7 @@ class Errors:
     )
 
 
-class Warnings:
+class Warnings(metaclass=_WithCodes):
     W001 = "Component '{name}' cannot use some of the gold spans. {report}"
     W002 = (
         "Component '{name}' learns nothing from {missing} of {n_docs} documents: they "

@@ -233,7 +233,7 @@ def test_alignment_agrees_with_spacy_and_every_span_is_accounted_for(
     ],
 )
 def test_what_can_be_no_document_is_an_error_with_its_place(record):
-    with pytest.raises(CorpusError, match=r"^a\.b, line 7: "):
+    with pytest.raises(CorpusError, match=r"^\[E009\] a\.b, line 7: "):
         builder(lang="en")(record)
 
 

@@ -229,7 +229,7 @@ ODD_LINES = {
 def check(path, line, reason=None):
     with pytest.raises(CorpusError, match=reason) as error:
         read(path)
-    assert str(error.value).startswith(f"{path}, line {line}: ")
+    assert str(error.value).startswith(f"[E009] {path}, line {line}: ")
     # A message, not a dump of the line.
     assert len(str(error.value)) < 400 + len(str(path))
 
@@ -286,7 +286,7 @@ def test_an_archive_with_a_changed_byte(tmp_path, place):
     path.write_bytes(packed)
     with pytest.raises(CorpusError) as error:
         read(path)
-    assert str(error.value).startswith(f"{path}, line ")
+    assert str(error.value).startswith(f"[E009] {path}, line ")
 
 
 def test_an_archive_that_is_none(tmp_path):

@@ -372,7 +372,7 @@ def test_spacy_train_with_candidates_of_a_span_ruler(tmp_path, settings):
     assert all("cannot use" in message for message in messages)
 
 
-@pytest.mark.filterwarnings("ignore:The score weights")
+@pytest.mark.filterwarnings("ignore:.*The score weights")
 def test_training_by_hand_with_candidates_of_a_span_ruler():
     nlp = ruled()
     corpus = examples(nlp)

@@ -140,7 +140,7 @@ def learned():
 
 
 @pytest.mark.parametrize("name, setting", EVERY_SETTING)
-@pytest.mark.filterwarnings("ignore:Component")
+@pytest.mark.filterwarnings("ignore:.*Component")
 def test_every_setting_acts_and_is_saved(learned, tmp_path, name, setting):
     value = CHANGED[setting]
     nlp, before = learned[name]

@@ -27,7 +27,7 @@ def make(factory):
 
 
 @pytest.mark.parametrize("factory", FACTORIES)
-@pytest.mark.filterwarnings("ignore:Component")
+@pytest.mark.filterwarnings("ignore:.*Component")
 def test_get_loss_and_update_take_a_generator(factory):
     results = []
     for given in (list, iter, lambda corpus: (eg for eg in corpus)):
@@ -44,7 +44,7 @@ def test_get_loss_and_update_take_a_generator(factory):
 
 
 @pytest.mark.parametrize("factory", FACTORIES)
-@pytest.mark.filterwarnings("ignore:Component")
+@pytest.mark.filterwarnings("ignore:.*Component")
 def test_what_is_no_example_is_an_error_of_spacy(factory):
     pipe, corpus = make(factory)
     docs = [eg.reference for eg in corpus]

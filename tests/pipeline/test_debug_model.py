@@ -16,7 +16,7 @@ ARCHITECTURES = {
 
 @pytest.mark.parametrize("listens", [True, False])
 @pytest.mark.parametrize("name", ARCHITECTURES)
-@pytest.mark.filterwarnings("ignore:Component")
+@pytest.mark.filterwarnings("ignore:.*Component")
 def test_debug_model(tmp_path, name, listens):
     nlp = spacy.blank(LANG)
     if listens:

@@ -198,7 +198,7 @@ def test_a_new_label_leaves_the_scores_of_the_others(bert):
     assert same_scores(old, before, tolerance=0)
 
 
-@pytest.mark.filterwarnings("ignore:Component 'sequence_ner' cannot use some")
+@pytest.mark.filterwarnings("ignore:.*Component 'sequence_ner' cannot use some")
 def test_a_bundle_learns_on_pieces_pooled_by_maximum(bert, tmp_path):
     """Span recogniser and sequence labeller on one transformer; each alone says
     what it says in the bundle."""
