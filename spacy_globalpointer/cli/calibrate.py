@@ -1,6 +1,5 @@
 """Thresholds chosen on held-out data."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
@@ -13,13 +12,18 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from wasabi import msg
 
-from ..core.arrays import Floats, Mask
+from ..core.arrays import Floats
 from ..core.decoding import margins_over
-from ..core.span_table import SpanTable, overlap_of
 from ..errors import Errors, Warnings
-from ..evaluation import Candidates, Goal, choose_thresholds, fit_temperatures
+from ..evaluation import (
+    Candidates,
+    Goal,
+    choose_thresholds,
+    fit_temperatures,
+    read_candidates,
+)
 from ..pipeline.annotations import write_ents, write_spans
-from ..pipeline.gold import DroppedGold, GoldReader
+from ..pipeline.gold import GoldReader
 from ..pipeline.scoring import entities, score_spans
 from ..pipeline.settings import to_config
 from ..pipeline.span_recognizer import SpanRecognizer
@@ -30,8 +34,8 @@ from .common import (
     MODEL,
     fail_without_gold,
     load,
-    predict,
     read,
+    run_before,
     save,
 )
 
@@ -39,8 +43,6 @@ Settings = Dict[str, Any]
 
 # The settings that are chosen.
 CHOSEN = ("threshold", "label_thresholds", "label_temperatures", "overlap")
-# What is less probable is no candidate for any threshold.
-FLOOR = 0.001
 
 
 def calibrate_cli(
@@ -95,17 +97,11 @@ def calibrate_cli(
         return
     examples = read(nlp, pipe, data)
     before = {key: pipe.cfg[key] for key in CHOSEN}
-    # At a threshold that lets next to nothing out, the candidates are predictions.
-    set_ents = pipe.cfg["set_ents"]
-    pipe.cfg.update(
-        threshold=FLOOR, label_thresholds={}, label_temperatures={}, overlap="any"
-    )
-    pipe.cfg["set_ents"] = False
-    predict(nlp, pipe, examples, "Finding candidates")
-    every, judged = _candidates(pipe, examples)
+    run_before(nlp, pipe, examples, "Scoring candidates")
+    every, judged = read_candidates(pipe, examples)
     if not every.n_gold.sum():
         fail_without_gold(pipe, examples, data)
-    candidates = replace(every, spans=every.spans[judged], right=every.right[judged])
+    candidates = every[judged]
     choices = _choices(pipe, candidates, before, strength, goal)
     counts = [_count(pipe, candidates, choice) for choice in choices]
     best = int(numpy.argmax([goal.value(*count) for count in counts]))
@@ -117,7 +113,7 @@ def calibrate_cli(
     was = _percentages(*_count(pipe, candidates, before))
     now = _percentages(*counts[best])
     msg.info(f"Micro P, R, F1 on {data}: {was} before, {now} now")
-    if set_ents:
+    if pipe.cfg["set_ents"]:
         references, gold = _entity_gold(pipe, examples)
         was, now = (
             _score_ents(pipe, every, examples, references, settings)
@@ -181,46 +177,6 @@ def _score_ents(
         [Example(*sides) for sides in zip(docs, references)], "ents", entities
     )
     return ", ".join(f"{100 * (scores[f'ents_{name}'] or 0):.2f}" for name in "prf")
-
-
-def _candidates(
-    pipe: SpanRecognizer, examples: List[Example]
-) -> Tuple[Candidates, Mask]:
-    """What was predicted and which of it is right, and what of it can be judged."""
-    reader = GoldReader(pipe.cfg["gold"], pipe.key)
-    rows = {label: row for row, label in enumerate(pipe.labels)}
-    found, right, judged, probabilities = [], [], [], []
-    gold: List[Tuple[int, int, int]] = []
-    offset = 0
-    for number, example in enumerate(examples):
-        wanted = {
-            (offset + start, offset + end, rows[span.label_])
-            for start, end, span in reader.read(example, DroppedGold()).spans
-            if span.label_ in rows
-        }
-        gold.extend(wanted)
-        group = example.predicted.spans[pipe.key]
-        for span in group:
-            place = (offset + span.start, offset + span.end, rows[span.label_])
-            found.append((number, *place))
-            right.append(place in wanted)
-        judged.append(reader.can_judge(example, group))
-        probabilities.append(group.attrs["scores"])
-        offset += len(example.predicted)
-    docs, starts, ends, labels = numpy.array(found, dtype=int).reshape(-1, 4).T
-    gold_starts, gold_ends, gold_labels = numpy.array(gold, dtype=int).reshape(-1, 3).T
-    # Probabilities may be rounded to 1 all the same.
-    p = numpy.clip(numpy.concatenate([*probabilities, []]), FLOOR, 1 - 1e-15)
-    scores = numpy.array([pipe.objective.to_logit(value) for value in p.tolist()])
-    candidates = Candidates(
-        spans=SpanTable(docs, starts, ends, labels, scores),
-        floor=pipe.objective.to_logit(FLOOR),
-        right=numpy.array(right, dtype=bool),
-        n_gold=numpy.bincount(gold_labels, minlength=len(rows)),
-        overlap=overlap_of(gold_starts, gold_ends),
-        flat=pipe.flat_of_spans,
-    )
-    return candidates, numpy.concatenate([*judged, numpy.zeros(0, dtype=bool)])
 
 
 def _count(

@@ -122,6 +122,20 @@ def predict(
             example.predicted = doc
 
 
+def run_before(
+    nlp: Language, pipe: Recognizer, examples: Iterable[Example], title: str
+) -> None:
+    """Run the components before `pipe` over the predicted documents of examples, so
+    that `pipe` can score them."""
+    examples = list(examples)
+    place = nlp.pipe_names.index(pipe.name)
+    with nlp.select_pipes(disable=nlp.pipe_names[place:]):
+        docs = nlp.pipe(example.predicted for example in examples)
+        progress = tqdm(docs, total=len(examples), desc=title, leave=False, unit="doc")
+        for example, doc in zip(examples, progress):
+            example.predicted = doc
+
+
 def save(nlp: Language, output: Path) -> None:
     """Save a pipeline in place of another one that may be there."""
     if (output / "meta.json").exists():

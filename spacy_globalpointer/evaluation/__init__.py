@@ -2,6 +2,7 @@
 
 from ..pipeline.scoring import entities, spans_under
 from .buckets import BUCKETS, TrainingSet, bucket_counts
+from .candidates import Candidates, read_candidates
 from .error_kinds import KINDS, ErrorKinds, confusion, error_kinds
 from .intervals import label_counts, macro, prf, resample
 from .metrics import span_metrics
@@ -11,7 +12,7 @@ from .result import Result, compare
 from .scores import discrepancies, principal_components, probability_summary
 from .table import SpanTable, read_table
 from .temperatures import fit_temperatures
-from .thresholds import Candidates, Goal, choose_thresholds
+from .thresholds import Goal, choose_thresholds
 from .training_log import read_training_log
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "prf",
     "principal_components",
     "probability_summary",
+    "read_candidates",
     "read_outputs",
     "read_table",
     "read_training_log",

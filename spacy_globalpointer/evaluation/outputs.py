@@ -93,7 +93,7 @@ def read_outputs(
         component predicted with. None: those that are in the documents.
     RETURNS (Outputs): The scores.
     """
-    reader = pipe._gold_reader
+    reader = pipe.gold_reader
     annotated = [eg for eg in examples if reader.is_annotated(eg.reference)]
     read: Callable[[Any, List[Example], ScoredT], Outputs] = (
         _of_sequences if isinstance(pipe, SequenceRecognizer) else _of_lattice
@@ -128,8 +128,8 @@ def _of_lattice(
         lattice = pipe.score_candidates(scored(docs))
         gold = batch_gold(
             examples,
-            pipe._gold_reader,
-            pipe._label_ids,
+            pipe.gold_reader,
+            pipe.label_ids,
             pipe.cfg["max_length"],
             lattice.scores.device,
             DroppedGold(),
@@ -192,9 +192,7 @@ def _of_sequences(
     docs = [example.predicted for example in examples]
     scores = pipe.predict(scored(docs))
     scheme = pipe._head.scheme
-    gold = batch_tags(
-        examples, pipe._gold_reader, pipe._label_ids, scheme, DroppedGold()
-    )
+    gold = batch_tags(examples, pipe.gold_reader, pipe.label_ids, scheme, DroppedGold())
     starts, ends, labels = scheme.decode(gold.tags)
     predicted = _predicted_cells(pipe, docs)
     gold_cells, cells = number_rows((labels, starts, ends), predicted)
@@ -215,7 +213,7 @@ def _predicted_cells(
     pipe: Recognizer, docs: Sequence[Doc]
 ) -> "tuple[Ints, Ints, Ints]":
     """Label, start and end of the predicted spans, counted over the batch."""
-    numbers = pipe._label_ids
+    numbers = pipe.label_ids
     offsets = numpy.cumsum([0, *map(len, docs)]).tolist()
     rows = [
         (numbers[span.label], offset + span.start, offset + span.end)

@@ -2,7 +2,8 @@
 
 import numpy
 
-from .thresholds import Candidates, Floats, Mask
+from ..core.arrays import Floats, Mask
+from .candidates import Candidates
 
 # Temperatures that are tried: from a seventh to seven times.
 TRIED = numpy.exp(numpy.linspace(-2, 2, 161))

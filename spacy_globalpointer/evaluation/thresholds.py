@@ -1,14 +1,12 @@
 """Thresholds that maximise F1, or reach a precision or a recall, on held-out data."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Optional, Tuple
 
 import numpy
-from numpy.typing import NDArray
 
-from ..core.arrays import Floats, Ints, Mask
-from ..core.decoding import margins_over
-from ..core.span_table import SpanTable, resolve
+from ..core.arrays import Floats, Mask
+from .candidates import Candidates
 
 
 @dataclass
@@ -41,58 +39,6 @@ class Goal:
             reached = recall >= self.recall
             return numpy.where(reached, precision, recall - self.recall)
         return 2 * n_right / numpy.maximum(n_predicted + n_gold, 1)
-
-
-@dataclass
-class Candidates:
-    """Candidates that a component found at a very low threshold.
-
-    spans (SpanTable): The candidates.
-    floor (float): The threshold they were found at.
-    right (NDArray): Whether each is a gold span. *Shape:* (n,)
-    n_gold (NDArray): Gold spans of each label, found or not. *Shape:* (n_labels,)
-    overlap (str): The strictest setting of `overlap` that the gold spans obey.
-    flat (str): Which disjoint spans the component keeps in doc.spans.
-    """
-
-    spans: SpanTable
-    floor: float
-    right: Mask
-    n_gold: NDArray[numpy.int64]
-    overlap: str
-    flat: str = "best"
-
-    def scaled(self, temperatures: Floats) -> "Candidates":
-        """The same with scores divided by temperatures.
-
-        temperatures (NDArray): *Shape:* (n_labels,)
-        """
-        scores = self.spans.scores / temperatures[self.spans.labels]
-        spans = replace(self.spans, scores=scores)
-        # No score may be lower.
-        floor = min(self.floor, float(scores.min(initial=0.0)))
-        return replace(self, spans=spans, floor=floor)
-
-    def kept(self, thresholds: Floats, overlap: str) -> Ints:
-        """The candidates that would be predicted with other thresholds.
-
-        thresholds (NDArray): Lowest score (logit) of each label.
-            *Shape:* (n_labels,)
-        overlap (str): The component's setting.
-        RETURNS (Ints): Their places.
-        """
-        lowest = thresholds[self.spans.labels]
-        places = numpy.flatnonzero(self.spans.scores >= lowest)
-        weights = margins_over(self.spans.scores, lowest)[places]
-        return places[resolve(self.spans[places], weights, overlap, self.flat)]
-
-    def count(self, thresholds: Floats, overlap: str) -> Tuple[int, int, int]:
-        """How right what would be predicted is. Arguments as for `kept`.
-
-        RETURNS (Tuple[int, int, int]): Right spans, predicted spans, gold spans.
-        """
-        kept = self.kept(thresholds, overlap)
-        return int(self.right[kept].sum()), len(kept), int(self.n_gold.sum())
 
 
 def choose_thresholds(

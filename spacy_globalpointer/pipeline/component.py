@@ -236,7 +236,7 @@ class Recognizer(TrainablePipe):
         examples = list(examples)
         self.n_loss_terms = 0
         losses = super().update(examples, drop=drop, sgd=sgd, losses=losses)
-        reader = self._gold_reader
+        reader = self.gold_reader
         if not any(reader.is_annotated(example.reference) for example in examples):
             self.n_loss_terms = 0
         self._note_trained(examples)
@@ -302,7 +302,7 @@ class Recognizer(TrainablePipe):
 
     def _note_trained(self, examples: List[Example]) -> None:
         if self.cfg["untrained_labels"] or self._rows_without_gold:
-            reader = self._gold_reader
+            reader = self.gold_reader
             golds = (reader.spans(example.reference) for example in examples)
             trained = {span.label_ for spans in golds for span in spans or ()}
             untrained = [x for x in self.cfg["untrained_labels"] if x not in trained]
@@ -335,11 +335,11 @@ class Recognizer(TrainablePipe):
         return loss * (weight / n_terms), d_scores * (weight * GRADIENT_SCALE)
 
     @property
-    def _gold_reader(self) -> GoldReader:
+    def gold_reader(self) -> GoldReader:
         return GoldReader(self.cfg["gold"], self.key)
 
     @property
-    def _label_ids(self) -> Dict[int, int]:
+    def label_ids(self) -> Dict[int, int]:
         return {self.vocab.strings[label]: i for i, label in enumerate(self.labels)}
 
     def _report(self) -> None:
@@ -404,13 +404,13 @@ class Recognizer(TrainablePipe):
         labels_given (bool): Whether there will be no labels but the present ones.
         reader (Optional[GoldReader]): Reads the gold spans. None: as in training.
         """
-        reader = reader or self._gold_reader
+        reader = reader or self.gold_reader
         data = TrainingData()
         self.dropped_gold = DroppedGold(one_pass=True)
         for example in _checked(get_examples, f"{type(self).__name__}.initialize"):
             gold = reader.read(example, self.dropped_gold)
             data.add(example, gold, reader)
-            label_ids = self._label_ids
+            label_ids = self.label_ids
             if not labels_given:
                 hashes = dict.fromkeys(span.label for *_, span in gold.spans)
                 label_ids = {label: i for i, label in enumerate(hashes)}
@@ -426,7 +426,7 @@ class Recognizer(TrainablePipe):
                 name=self.name,
                 missing=missing,
                 n_docs=data.n_docs,
-                place=self._gold_reader.place,
+                place=self.gold_reader.place,
                 cause=_cause_of_missing(nlp),
             )
             warnings.warn(message, stacklevel=3)

@@ -182,7 +182,7 @@ class SequenceRecognizer(Recognizer):
         validate_examples(examples, "SequenceRecognizer.get_loss")
         scheme = self._head.scheme
         gold = batch_tags(
-            examples, self._gold_reader, self._label_ids, scheme, self.dropped_gold
+            examples, self.gold_reader, self.label_ids, scheme, self.dropped_gold
         )
         self._report()
         gold.unknown_labels = self._unknown_rows

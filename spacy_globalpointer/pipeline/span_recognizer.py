@@ -368,7 +368,7 @@ class SpanRecognizer(Recognizer):
         """
         examples = list(examples)
         validate_examples(examples, "SpanRecognizer.get_loss")
-        reader = self._gold_reader
+        reader = self.gold_reader
         if isinstance(reader, CandidateReader):
             dropped = self.dropped_candidates
             given = [reader.candidates(eg, dropped) or () for eg in examples]
@@ -376,7 +376,7 @@ class SpanRecognizer(Recognizer):
         gold = batch_gold(
             examples,
             reader,
-            self._label_ids,
+            self.label_ids,
             self.cfg["max_length"],
             scores.scores.device,
             self.dropped_gold,
@@ -397,7 +397,7 @@ class SpanRecognizer(Recognizer):
         return loss, d_scores, max(len(docs) * len(rows), 1)
 
     @property
-    def _gold_reader(self) -> GoldReader:
+    def gold_reader(self) -> GoldReader:
         if self.cfg["candidates_key"] is not None:
             return CandidateReader(
                 self.cfg["gold"], self.key, self.cfg["candidates_key"]
