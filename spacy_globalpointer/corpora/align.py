@@ -1,4 +1,4 @@
-"""Character offsets to tokens: where a span stands, and what becomes of one that
+"""Character offsets to tokens: the position of a span, and what becomes of one that
 begins or ends inside a token."""
 
 from typing import Any, List, Optional, Tuple
@@ -47,7 +47,7 @@ class CharacterAligner:
         if not found:
             return keys
         starts, ends = numpy.array([place for _, place in found]).T
-        # The tokens in which the first and the last character stand.
+        # The tokens that contain the first and the last character.
         first = numpy.searchsorted(self.starts, starts, side="right") - 1
         last = numpy.searchsorted(self.starts, ends - 1, side="right") - 1
         cut_start = self.starts[first] != starts
@@ -72,7 +72,7 @@ class CharacterAligner:
         return list(zip(first, last))
 
     def _place(self, mention: Mention) -> Optional[Tuple[int, int]]:
-        """The first character and the one behind the last, without white space at
+        """The first character and the one behind the last, without whitespace at
         the edges."""
         found = self._offsets(mention)
         if found is None:
@@ -95,7 +95,7 @@ class CharacterAligner:
         return start, end
 
     def _offsets(self, mention: Mention) -> Optional[Tuple[int, int]]:
-        """Where a mention stands, by its surface where there is one."""
+        """The position of a mention, by its surface if it has one."""
         start, end = mention.start, mention.end
         if mention.surface is None:
             end += self.record.inclusive
@@ -104,13 +104,13 @@ class CharacterAligner:
             return start, end
         wanted = _plain(mention.surface)
         for place in ((start, end), (start, end + 1)):
-            if self._says(place, wanted):
+            if self._matches(place, wanted):
                 if place[1] != end:
                     self.report.add("end offset is inclusive", self.record)
                 return place
         for place in ((start, end), (start, end + 1)):
             moved = tuple(_from_utf16(self.text, offset) for offset in place)
-            if self._says(moved, wanted):
+            if self._matches(moved, wanted):
                 reason = "surface text does not match offsets (UTF-16 offsets used)"
                 self.report.add(reason, self.record, mention, became=moved)
                 return moved[0], moved[1]
@@ -120,7 +120,7 @@ class CharacterAligner:
             "surface text does not match offsets", mention, text=self.text[start:end]
         )
 
-    def _says(self, place: Tuple[int, ...], wanted: str) -> bool:
+    def _matches(self, place: Tuple[int, ...], wanted: str) -> bool:
         start, end = place
         return 0 <= start <= end <= len(self.text) and (
             _plain(self.text[start:end]) == wanted
@@ -170,7 +170,7 @@ class CharacterAligner:
 
 
 def _plain(text: str) -> str:
-    """Annotation tools write white space inside a mention as one space or none, and
+    """Annotation tools write whitespace inside a mention as one space or none, and
     take it off at the edges."""
     return "".join(text.split())
 

@@ -72,7 +72,7 @@ def _rows(path: Path) -> Iterator[Dict[str, Any]]:
 
 
 def _features(metadata: Any) -> Dict[str, Any]:
-    """What `datasets` says of the columns."""
+    """The metadata of `datasets` about the columns."""
     try:
         found = json.loads(metadata.get(b"huggingface", b"{}"))
         features = found.get("info", {}).get("features")
@@ -86,7 +86,7 @@ def with_class_names(value: Any, feature: Any) -> Any:
     that has no name.
 
     value (Any): The value.
-    feature (Any): What `datasets` says of it, None if that is nothing.
+    feature (Any): Metadata of `datasets`; None if there is none.
     """
     if isinstance(feature, list) and len(feature) == 1:
         feature = {"feature": feature[0]}

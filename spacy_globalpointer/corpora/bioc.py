@@ -28,7 +28,7 @@ from .xml_events import END, START, TEXT, first_events, xml_events
 
 # Under which key of "infons" a label is, the likeliest first.
 LABELS = ("type", "label", "class", "category", "entity_type")
-# What stands in a list of its parent, and the name of that list in JSON.
+# Elements that are collected in a list, and the name of that list in JSON.
 LISTS = {
     "document": "documents",
     "passage": "passages",

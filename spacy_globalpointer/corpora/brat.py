@@ -20,7 +20,7 @@ from .record import LineError, Mention, Record
 from .registry import Format
 from .source import Source
 
-# Relations, events, attributes, notes, normalisations and equivalences.
+# Relations, events, attributes, notes, normalizations and equivalences.
 ANNOTATION = re.compile(r"([REAMN#]\S*|\*)[\t ]")
 RELATION = re.compile(r"R\S*\t(?P<label>\S+) \S+?:(?P<head>T\S+) \S+?:(?P<tail>T\S+)")
 
@@ -122,7 +122,7 @@ class _Annotations:
             n_read += 1
         if torn and len(torn) >= n_read:
             source.line = torn[0][0]
-            raise LineError(f"this is no annotation of brat: {torn[0][1]!r:.80}")
+            raise LineError(f"expected an annotation of brat, got {torn[0][1]!r:.80}")
         for number, line in torn:
             place = Record(source.path, number, None, doc=self.record.doc_id)
             source.report.add("line is not an annotation", place, text=line[:80])
@@ -169,7 +169,7 @@ def _mention(line: str) -> Mention:
         offsets = place.split(" ")
         if len(offsets) != 2 or not all(o.isdecimal() and o.isascii() for o in offsets):
             raise LineError(
-                f"an entity must be 'T1<tab>Label 0 5<tab>text', not {line!r:.80}"
+                f"an entity must be 'T1<tab>Label 0 5<tab>text', got {line!r:.80}"
             )
         fragments.append((int(offsets[0]), int(offsets[1])))
     fragments.sort()
@@ -178,7 +178,7 @@ def _mention(line: str) -> Mention:
 
 
 def _join(mention: Mention, text: str) -> None:
-    """brat cuts a mention at the end of a line: with nothing but white space
+    """brat cuts a mention at the end of a line: with nothing but whitespace
     between its fragments it is continuous."""
     gaps = zip(mention.fragments, mention.fragments[1:])
     if all(
@@ -199,7 +199,7 @@ def _fit_line_ends(record: Record) -> None:
 
 
 def _found(text: str, mentions: List[Mention]) -> int:
-    """How many surfaces are at their offsets, but for white space."""
+    """How many surfaces are at their offsets, but for whitespace."""
     return sum(
         text[m.start : m.end].split() == (m.surface or "").split() for m in mentions
     )

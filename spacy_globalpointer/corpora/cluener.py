@@ -53,7 +53,7 @@ def _mentions(labels: Any) -> Optional[List[Mention]]:
                     and len(place) == 2
                     and all(is_offset(offset) for offset in place)
                 ):
-                    raise LineError(f"a span must be [start, end], not {place!r:.80}")
+                    raise LineError(f"a span must be [start, end], got {place!r:.80}")
                 mentions.append(Mention(place[0], place[1], label, surface))
     return mentions
 

@@ -5,8 +5,8 @@
     # http://... [2009-10-17]           GermEval 2014: comments, and an index
     1       Schartau  B-PER  O
 
-Columns stand apart by tabs, or by white space. Their names may be the first row, or
-stand behind `# global.columns =`, as in CoNLL-U Plus.
+Columns are separated by tabs or by whitespace. Their names may be the first row, or
+follow `# global.columns =`, as in CoNLL-U Plus.
 """
 
 import re
@@ -85,7 +85,7 @@ class Table:
         if not kept:
             return []
         cells = re.split(r"[ \t]+", kept)
-        # A line that begins with white space may lack its word.
+        # A line that begins with whitespace may lack its word.
         layout = self.layout
         if layout and line[0] in " \t" and len(cells) == layout.n - 1:
             cells.insert(0, "")
@@ -103,7 +103,7 @@ def read_columns(
         table = Table(Preview.of(path, report.encoding), columns)
         layout = table.layout
         if layout is None:
-            raise LineError("there are no columns of a token and of tags")
+            raise LineError("no columns of words and tags found")
         rows: List[Row] = []
         first = 1
         document = _Document(path)
@@ -166,7 +166,7 @@ def describe_layout(layout: Layout) -> List[str]:
 
 
 class _Document:
-    """The document in which a sentence stands."""
+    """The document to which a sentence belongs."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -188,7 +188,7 @@ def add_token(rows: List[Row], cells: Row, layout: Layout, source: Source) -> No
     """Add a line to those of its sentence. One without a word is counted."""
     if len(cells) != layout.n:
         raise LineError(
-            f"{layout.n} columns are needed as above, not {len(cells)}: "
+            f"expected {layout.n} columns as in the lines above, got {len(cells)}: "
             f"{' '.join(cells)!r:.80}"
         )
     tags = {kind.normalized(cells[i]) for i, kind in layout.layers.items()}
@@ -198,7 +198,7 @@ def add_token(rows: List[Row], cells: Row, layout: Layout, source: Source) -> No
         record = Record(source.path, source.line, None)
         source.report.add("empty token", record)
     else:
-        raise LineError("the token is empty")
+        raise LineError("empty token")
 
 
 def to_record(

@@ -1,5 +1,5 @@
 """CoNLL-U whose last column, MISC, has the tags of entities, as in `name=B-PER`. The
-white space of texts is that of `SpaceAfter=No`.
+whitespace of texts is that of `SpaceAfter=No`.
 """
 
 import re
@@ -86,17 +86,15 @@ def _token(line: str, key: str) -> Optional[Token]:
     """The word of a line and its MISC; None for a range of words or an empty node."""
     cells = line.split("\t")
     if len(cells) != N_COLUMNS:
-        raise LineError(
-            f"{N_COLUMNS} columns are needed, not {len(cells)}: {line!r:.80}"
-        )
+        raise LineError(f"expected {N_COLUMNS} columns, got {len(cells)}: {line!r:.80}")
     if NO_TOKEN.fullmatch(cells[0]):
         return None
     if not cells[1].strip():
-        raise LineError("the token is empty")
+        raise LineError("empty token")
     misc = _misc(cells[-1])
     tag = misc.setdefault(key, "O")
     if not TAG.fullmatch(tag):
-        raise LineError(f"{tag!r:.80} is no tag such as 'B-ORG'")
+        raise LineError(f"expected a tag such as 'B-ORG', got {tag!r:.80}")
     return cells[1], misc
 
 

@@ -54,8 +54,8 @@ class Options:
     on_error (str): For records and lines that cannot be read: "error" or "skip".
     unannotated (str): For documents without annotation: "keep" them so, or take them as
         "negative", without spans.
-    label_names (Optional[Sequence[str]]): What numbers stand for, in the order of the
-        numbers, where tags are numbers.
+    label_names (Optional[Sequence[str]]): Tag names for numeric tags, in the
+        order of the numbers.
     """
 
     format: Optional[str] = None
@@ -119,7 +119,7 @@ class Conversion:
             if target.suffix == ".spacy"
             else target / REPORT
         )
-        # The split that stands in for a missing test split.
+        # The split that is also written as test, if there is no test split.
         missing = "dev" in self.names and "test" not in self.names
         self.copied = "dev" if missing else None
         self.lacks_dev = "train" in self.names and "dev" not in self.names

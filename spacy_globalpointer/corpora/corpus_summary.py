@@ -90,7 +90,7 @@ def _n_duplicates(table: CorpusTable) -> int:
 
 
 def _word_masks(table: CorpusTable) -> Tuple[Mask, Mask]:
-    """Which tokens are white space, and which punctuation. *Shapes:* (n_tokens,)"""
+    """Which tokens are whitespace, and which punctuation. *Shapes:* (n_tokens,)"""
     words, inverse = numpy.unique(table.orths, return_inverse=True)
     strings = [table.strings[word] for word in words.tolist()]
     tests: Tuple[Callable[[str], bool], ...] = (str.isspace, is_punct)
@@ -125,8 +125,8 @@ def _annotation_hashes(table: CorpusTable) -> Words:
 def shared_sentences(
     splits: Dict[str, CorpusTable], split: str, other: str
 ) -> Dict[str, Any]:
-    """How many sentences of a split stand in another too, with the same spans there
-    or only with different ones."""
+    """How many sentences of a split also occur in another one, with the same spans
+    there or only with different ones."""
     here, there = splits[split], splits[other]
     words, others = _sentence_hashes(here), _sentence_hashes(there)
     both = mixed(words, _annotation_hashes(here))

@@ -27,18 +27,18 @@ class CorpusTable:
 
     orths (NDArray): The word of each token, as the hash of its string.
         *Shape:* (n_tokens,), uint64
-    spaces (Mask): Behind which tokens a space stands. *Shape:* (n_tokens,)
+    spaces (Mask): Which tokens are followed by a space. *Shape:* (n_tokens,)
     sentences (Ints): The first token of each sentence; a document without sentences
         is one. *Shape:* (n_sentences,)
     lengths (Ints): Tokens of each document. *Shape:* (n_docs,)
     annotated (Mask): Which documents say anything of spans. *Shape:* (n_docs,)
-    known_text (Mask): Of which documents the white space is known.
+    known_text (Mask): Of which documents the whitespace is known.
         *Shape:* (n_docs,)
     starts, ends (Ints): Offsets of the spans, counted over all documents.
         *Shape:* (n_spans,)
     ids (Ints): The label of each span, a place in `labels`. *Shape:* (n_spans,)
     labels (List[str]): The labels, sorted.
-    keys (Dict[str, int]): How many spans stand under each key of doc.spans, and
+    keys (Dict[str, int]): How many spans there are under each key of doc.spans, and
         under "" in doc.ents.
     strings (StringStore): The strings.
     """
@@ -137,7 +137,7 @@ def _bins(path: Path) -> Iterator[DocBin]:
         except Exception as error:
             # The bytes may be anything, and so may be what spaCy raises.
             raise CorpusError.at(
-                location, 1, f"this is no .spacy file, or damaged ({error})"
+                location, 1, f"not a .spacy file, or damaged ({error})"
             ) from None
 
 

@@ -1,5 +1,5 @@
 """Comma-separated columns of tags: a token a row. A column may number the sentences, on
-each row or on the first of a sentence, else blank lines stand between them.
+each row or on the first of a sentence, else blank lines separate them.
 
     Sentence #,Word,POS,Tag
     Sentence: 1,Thousands,NNS,O
@@ -21,6 +21,8 @@ from .source import Source
 from .tags import TagReader
 
 DELIMITERS = ",;"
+# What pandas writes for an empty cell.
+EMPTY = {"", "nan"}
 
 
 def read_csv(
@@ -34,7 +36,7 @@ def read_csv(
     with Source(path, report) as source:
         delimiter, layout, sentence = _find(Preview.of(path, report.encoding), columns)
         if layout is None:
-            raise LineError("there are no columns of a token and of tags")
+            raise LineError("no columns of words and tags found")
         tags = TagReader(report)
         rows: List[Row] = []
         first = 1
@@ -50,7 +52,7 @@ def read_csv(
                 rows = []
             if row:
                 first = first if rows else source.line
-                if sentence is not None and rows and not row[sentence]:
+                if sentence is not None and rows and _is_empty(row[sentence]):
                     row[sentence] = rows[-1][sentence]
                 with source.record():
                     add_token(rows, row, layout, source)
@@ -84,7 +86,7 @@ def describe_csv(
 def _find(
     preview: Preview, columns: Optional[Mapping[str, str]] = None
 ) -> Tuple[str, Optional[Layout], Optional[int]]:
-    """What stands between cells, the columns, and that of the sentences."""
+    """The delimiter, the columns, and the column of the sentence numbers."""
     lines = preview.lines
     for delimiter in DELIMITERS:
         filled = [line for line in lines if line.strip()]
@@ -122,7 +124,7 @@ def _rows(lines: Iterator[str], delimiter: str) -> Iterator[Row]:
         for row in csv.reader(lines, delimiter=delimiter):
             yield row if any(row) else []
     except csv.Error as error:
-        raise LineError(f"this is no CSV ({error})") from None
+        raise LineError(f"invalid CSV ({error})") from None
 
 
 def _sentence_column(rows: Sequence[Row], layout: Layout) -> Optional[int]:
@@ -131,7 +133,7 @@ def _sentence_column(rows: Sequence[Row], layout: Layout) -> Optional[int]:
     for i in range(layout.n):
         if i == layout.word or i in layout.layers:
             continue
-        cells = [row[i] for row in rows]
+        cells = ["" if _is_empty(row[i]) else row[i] for row in rows]
         runs = 1 + sum(a != b and b != "" for a, b in pairwise(cells))
         distinct = len(set(cells) - {""})
         if cells and cells[0] and distinct == runs and 2 * runs <= len(cells) + 1:
@@ -142,7 +144,11 @@ def _sentence_column(rows: Sequence[Row], layout: Layout) -> Optional[int]:
 def _begins(row: Row, last: Row, sentence: Optional[int]) -> bool:
     if sentence is None or sentence >= len(row):
         return False
-    return row[sentence] not in ("", last[sentence])
+    return not _is_empty(row[sentence]) and row[sentence] != last[sentence]
+
+
+def _is_empty(cell: str) -> bool:
+    return cell.strip().lower() in EMPTY
 
 
 FORMAT = Format(

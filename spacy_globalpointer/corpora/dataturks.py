@@ -63,7 +63,7 @@ def _mentions(row: Any) -> Optional[List[Mention]]:
         labels = entry.get("label") or [""]
         labels = [labels] if isinstance(labels, str) else labels
         if not is_strings(labels):
-            raise LineError(f"'label' must be a list of strings, not {labels!r:.80}")
+            raise LineError(f"'label' must be a list of strings, got {labels!r:.80}")
         for point in map(require_object, require_list(entry, "points")):
             start, end = require_offset(point, "start"), require_offset(point, "end")
             surface = point.get("text")

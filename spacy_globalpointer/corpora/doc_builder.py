@@ -99,10 +99,10 @@ class DocBuilder:
             return record.doc, None
         if record.tokens is None:
             if record.text is None:
-                raise LineError("there is neither a text nor tokens")
+                raise LineError("neither text nor tokens")
             return self.tools.make_doc(record.text), None
         if not all(record.tokens):
-            raise LineError("a token is empty")
+            raise LineError("empty token")
         if record.text is None:
             return Doc(self.tools.vocab, words=record.tokens), None
         return _with_text(record.text, record.tokens, self.tools.vocab)
@@ -318,20 +318,20 @@ def _set_sentences(
 def _with_text(
     text: str, tokens: List[str], vocab: Vocab
 ) -> Tuple[Doc, Optional[List[int]]]:
-    """A document with the white space of `text`, and where its tokens stand
-    there: white space of more than one space is a token of its own."""
+    """A document with the whitespace of `text`, and the positions of its tokens
+    there: whitespace of more than one space is a token of its own."""
     offsets = []
     end = 0
     for token in tokens:
         if token != token.strip():
-            raise LineError(f"token {token!r} begins or ends with white space")
+            raise LineError(f"token {token!r} begins or ends with whitespace")
         start = text.find(token, end)
         if start < 0 or not (text[end:start].isspace() or start == end):
             raise LineError(f"token {token!r:.80} is not next in the text {text!r:.80}")
         offsets.append(start)
         end = start + len(token)
     if text[end:].strip():
-        raise LineError(f"the text goes on behind the last token: {text[end:]!r:.80}")
+        raise LineError(f"text after the last token: {text[end:]!r:.80}")
     words, spaces = get_words_and_spaces(tokens, text)
     doc = Doc(vocab, words=words, spaces=spaces)
     if len(doc) == len(tokens):

@@ -34,7 +34,7 @@ from ..span_groups import FRAGMENTS, contiguous_spans, piece_positions
 from ..stored_spans import SPAN_STRUCT
 from .doc_builder import UNKNOWN
 
-# What a corpus of spans says of its tokens.
+# Token attributes of a corpus of spans.
 SPAN_ATTRS = ("ORTH", "ENT_IOB", "ENT_TYPE", "SENT_START")
 # Attributes whose values are strings.
 _STRINGS = {

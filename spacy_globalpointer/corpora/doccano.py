@@ -100,7 +100,7 @@ def _add_relations(record: Record, row: Any, spans: List[Any]) -> None:
 def _mention(span: Any) -> Mention:
     if isinstance(span, list):
         if len(span) != 3 or not is_offset(span[0]) or not is_offset(span[1]):
-            raise LineError(f"a span must be [start, end, label], not {span!r:.80}")
+            raise LineError(f"a span must be [start, end, label], got {span!r:.80}")
         return Mention(span[0], span[1], require_string({"label": span[2]}, "label"))
     span = require_object(span)
     start, end = (

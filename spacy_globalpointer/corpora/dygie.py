@@ -64,7 +64,7 @@ def _relations(
 ) -> Tuple[Optional[List[Relation]], int]:
     """The relations between mentions, and how many other relations and events
     there are."""
-    # Of several labels of one span the first stands for it.
+    # A relation is linked to the first of several labels of a span.
     places: Dict[Tuple[int, int], int] = {}
     for i, mention in enumerate(mentions):
         places.setdefault((mention.start, mention.end), i)
@@ -105,7 +105,7 @@ def _mentions(row: Any, n_sentences: int) -> Optional[List[Mention]]:
         return None
     ner = require_list(row, "ner")
     if not all(isinstance(spans, list) for spans in ner):
-        raise LineError(f"'ner' must be lists of spans, not {ner!r:.80}")
+        raise LineError(f"'ner' must be lists of spans, got {ner!r:.80}")
     if len(ner) != n_sentences:
         raise LineError(
             f"'ner' must have an entry for each of {n_sentences} sentences, not "

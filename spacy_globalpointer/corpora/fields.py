@@ -33,7 +33,7 @@ def are_spans(value: Any) -> bool:
 def require_object(value: Any) -> Any:
     """A JSON object, or an error."""
     if not isinstance(value, dict):
-        raise LineError(f"a JSON object is needed, not {value!r:.80}")
+        raise LineError(f"expected a JSON object, got {value!r:.80}")
     return value
 
 
@@ -41,7 +41,7 @@ def require_list(row: Any, key: str) -> List[Any]:
     """A list at a key of an object, or an error."""
     value = row.get(key)
     if not isinstance(value, list):
-        raise LineError(f"{key!r} must be a list, not {value!r:.80}")
+        raise LineError(f"{key!r} must be a list, got {value!r:.80}")
     return value
 
 
@@ -49,7 +49,7 @@ def require_string(row: Any, key: str) -> str:
     """A string at a key of an object, or an error."""
     value = row.get(key)
     if not isinstance(value, str):
-        raise LineError(f"{key!r} must be a string, not {value!r:.80}")
+        raise LineError(f"{key!r} must be a string, got {value!r:.80}")
     return value
 
 
@@ -57,7 +57,7 @@ def require_offset(row: Any, key: str) -> int:
     """An integer at a key of an object, or an error."""
     value = row.get(key)
     if not is_offset(value):
-        raise LineError(f"{key!r} must be an integer, not {value!r:.80}")
+        raise LineError(f"{key!r} must be an integer, got {value!r:.80}")
     return value
 
 
@@ -88,7 +88,7 @@ def require_strings(row: Any, key: str) -> List[str]:
     """A list of strings that are not empty at a key of an object, or an error."""
     value = row.get(key)
     if not is_strings(value) or not all(value):
-        raise LineError(f"{key!r} must be a list of strings, not {value!r:.80}")
+        raise LineError(f"{key!r} must be a list of strings, got {value!r:.80}")
     return cast(List[str], value)
 
 
@@ -96,7 +96,7 @@ def require_sentences(row: Any) -> List[List[str]]:
     """The lists of tokens at "sentences" of an object, or an error."""
     value = require_list(row, "sentences")
     if not is_sentences(value):
-        raise LineError(f"'sentences' must be lists of strings, not {value!r:.80}")
+        raise LineError(f"'sentences' must be lists of strings, got {value!r:.80}")
     return value
 
 
@@ -113,7 +113,7 @@ def require_span(value: Any, *, exact: bool = False) -> Tuple[int, int, str]:
         and is_offset(value[1])
         and isinstance(value[2], str)
     ):
-        raise LineError(f"a span must be [start, end, label], not {value!r:.80}")
+        raise LineError(f"a span must be [start, end, label], got {value!r:.80}")
     return value[0], value[1], value[2]
 
 
@@ -134,6 +134,6 @@ def require_relation(head: Any, tail: Any, label: Any, n_mentions: int) -> Relat
     ):
         raise LineError(
             f"a relation must be head, tail and label, with positions of {n_mentions} "
-            f"spans, not {[head, tail, label]!r:.80}"
+            f"spans, got {[head, tail, label]!r:.80}"
         )
     return head, tail, label

@@ -75,10 +75,10 @@ def find_format(path: Path, encoding: Optional[str] = None) -> Optional[str]:
     if damage is not None:
         raise damage
     if found:
-        which = f"could be of several formats, {', '.join(found)}"
+        which = f"several formats match: {', '.join(found)}"
     else:
-        which = f"is of no known format; {what_is_seen(preview)}"
-    reason = f"this {which}; --format may name one of {', '.join(FORMATS)}"
+        which = f"no known format matches; {what_is_seen(preview)}"
+    reason = f"{which}; set --format to one of {', '.join(FORMATS)}"
     raise CorpusError.at(path, 1, reason)
 
 

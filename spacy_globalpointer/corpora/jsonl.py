@@ -1,10 +1,10 @@
-"""The project's JSONL format: one tokenised sentence or document a line.
+"""The project's JSONL format: one tokenized sentence or document a line.
 
     {"id": "1", "tokens": ["the", "Bank", "of", "England"],
      "spans": [[1, 4, "ORG"], [3, 4, "GPE"]], "text": "the Bank of England"}
 
 Offsets count tokens, the end is exclusive. "text" is optional: with it a
-document keeps its white space, and pipelines use their own tokenizer on it;
+document keeps its whitespace, and pipelines use their own tokenizer on it;
 without it they use the tokens of the corpus. "doc" may name the document to
 which a sentence belongs. "relations" are [head, tail, label] with positions in
 "spans". "fragments" are entities in several pieces that are not in "spans":
@@ -18,7 +18,7 @@ from types import NoneType
 from typing import Any, Iterator, List
 
 from .conversion_report import ConversionReport
-from .fields import is_strings, relation_rows, require_relation
+from .fields import is_strings, relation_rows, require_list, require_relation
 from .preview import Preview
 from .record import LineError, Mention, Record, Relation
 from .registry import Format
@@ -46,14 +46,14 @@ def is_jsonl(preview: Preview) -> bool:
 
 def _to_record(row: Any, source: Source) -> Record:
     if not isinstance(row, dict):
-        raise LineError(f"a JSON object is needed, not {row!r:.80}")
+        raise LineError(f"expected a JSON object, got {row!r:.80}")
     tokens, spans, text = row.get("tokens"), row.get("spans"), row.get("text")
     if not is_strings(tokens) or not all(tokens):
-        raise LineError(f"'tokens' must be a list of strings, not {tokens!r:.80}")
+        raise LineError(f"'tokens' must be a list of strings, got {tokens!r:.80}")
     if not isinstance(spans, list):
-        raise LineError(f"'spans' must be a list, not {spans!r:.80}")
+        raise LineError(f"'spans' must be a list, got {spans!r:.80}")
     if not isinstance(text, (str, NoneType)):
-        raise LineError(f"'text' must be a string, not {text!r:.80}")
+        raise LineError(f"'text' must be a string, got {text!r:.80}")
     mentions: List[Mention] = []
     for span in spans:
         if not (
@@ -64,14 +64,16 @@ def _to_record(row: Any, source: Source) -> Record:
         ):
             raise LineError(
                 f"a span must be [start, end, label] with 0 <= start < end <= "
-                f"{len(tokens)}, the number of tokens, not {span!r:.80}"
+                f"{len(tokens)}, the number of tokens, got {span!r:.80}"
             )
         mentions.append(Mention(*span))
     # Relations name "spans" by position, so what is no span is behind them.
     relations = relation_rows(row)
     if relations is not None:
         relations = [_relation(value, len(spans)) for value in relations]
-    mentions += [_discontinuous(v, len(tokens)) for v in row.get("fragments") or ()]
+    if row.get("fragments") is not None:
+        rows = require_list(row, "fragments")
+        mentions += [_discontinuous(value, len(tokens)) for value in rows]
     doc = row.get("doc")
     return Record(
         source.path,
@@ -86,7 +88,7 @@ def _to_record(row: Any, source: Source) -> Record:
 
 def _relation(value: Any, n_spans: int) -> Relation:
     if not isinstance(value, list) or len(value) != 3:
-        raise LineError(f"a relation must be [head, tail, label], not {value!r:.80}")
+        raise LineError(f"a relation must be [head, tail, label], got {value!r:.80}")
     return require_relation(value[0], value[1], value[2], n_spans)
 
 
@@ -101,7 +103,7 @@ def _discontinuous(value: Any, n_tokens: int) -> Mention:
     if not valid or not pieces or not isinstance(label, str) or not label:
         raise LineError(
             f"'fragments' must be [[[start, end], ...], label] with 0 <= start < end "
-            f"<= {n_tokens}, the number of tokens, not {value!r:.80}"
+            f"<= {n_tokens}, the number of tokens, got {value!r:.80}"
         )
     fragments = sorted((start, end) for start, end in pieces)
     end = max(end for _, end in fragments)

@@ -173,7 +173,7 @@ def _mentions(value: Any) -> List[Mention]:
     without a label, which is counted later."""
     labels = next((value[key] for key in REGIONS if value.get(key)), None) or [""]
     if not is_strings(labels):
-        raise LineError(f"'labels' must be a list of strings, not {labels!r:.80}")
+        raise LineError(f"'labels' must be a list of strings, got {labels!r:.80}")
     # Offsets of HTML are paths, with those of the text beside them.
     places = value.get("globalOffsets")
     places = value if is_offset(value.get("start")) or not places else places

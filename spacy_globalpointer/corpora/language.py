@@ -14,7 +14,7 @@ from spacy.vocab import Vocab, create_vocab
 
 from .record import LineError
 
-# spaCy's rules take quadratic time on signs without white space between them.
+# spaCy's rules take quadratic time on signs without whitespace between them.
 LONGEST_RUN = 10_000
 _RUN = re.compile(rf"\S{{{LONGEST_RUN}}}")
 
@@ -27,7 +27,7 @@ LANGUAGES = {
 
 
 def guess_language(text: str) -> Optional[str]:
-    """The language of a text whose script has no white space between words, or whose
+    """The language of a text whose script has no whitespace between words, or whose
     tokenizer is its own; None for any other."""
     names = (unicodedata.name(char, "").partition(" ")[0] for char in text)
     found = {LANGUAGES[name] for name in names if name in LANGUAGES}
@@ -62,13 +62,13 @@ class LanguageTools:
         )
 
     def make_doc(self, text: str) -> Doc:
-        """Tokenise a text.
+        """Tokenize a text.
 
         RAISES (LineError): If it cannot be done in reasonable time.
         """
         if isinstance(self._tokenizer, Tokenizer) and _RUN.search(text):
             raise LineError(
-                f"there are {LONGEST_RUN:,} characters without white space, too many "
+                f"there are {LONGEST_RUN:,} characters without whitespace, too many "
                 f"for the tokenizer of {self.lang!r}; is this the right language?"
             )
         return self._tokenizer(text)

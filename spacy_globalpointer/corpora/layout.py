@@ -216,8 +216,8 @@ def _chunks(
     spans: Mapping[int, List[Tuple[int, int, int, str]]],
     labels: Mapping[int, Set[str]],
 ) -> List[int]:
-    """Columns of chunks beside one of entities. Chunks cover most of a text and stand
-    side by side; their labels are others."""
+    """Columns of chunks beside one of entities. Chunks cover most of a text and
+    are adjacent; their labels differ from those of entities."""
     n_tokens = sum(map(len, sentences))
 
     def is_dense(i: int) -> bool:
@@ -263,7 +263,8 @@ def _check_layers(
             break
     if reason:
         which = "; ".join(
-            f"column {layout.name(i):.40}: {len(spans[i])} spans of "
+            f"column {layout.name(i):.40}: {len(spans[i])} "
+            f"span{'s' * (len(spans[i]) != 1)} of "
             f"{', '.join(sorted(labels[i])[:5]):.60}"
             for i in filled[:MOST_LISTED]
         )

@@ -7,9 +7,10 @@
 "child_span". Tasks and spans that were rejected or ignored are left out. With tokens,
 the document has those on which was annotated, unless they are word pieces.
 
-A row of a recipe that asks about one span at a time ("_is_binary") says that this span
-is right or wrong and nothing of the rest. The accepted spans of one text are one
-document, at the end of the file, in which all other tokens are unknown.
+A row of a recipe that asks about one span at a time ("_is_binary", or the view "ner")
+says that this span is right or wrong and nothing about the rest. The accepted spans of
+one text are one document, at the end of the file, in which all other tokens are
+unknown.
 """
 
 from pathlib import Path
@@ -29,6 +30,9 @@ from .preview import Preview
 from .record import Mention, Record
 from .registry import Format
 from .source import Source
+
+# Lists of spans in the exports of other programs.
+OTHERS = ("label", "labels", "entities")
 
 
 def read_prodigy(path: Path, report: ConversionReport) -> Iterator[Record]:
@@ -54,7 +58,7 @@ def read_prodigy(path: Path, report: ConversionReport) -> Iterator[Record]:
                 if not is_accepted:
                     reason = "document rejected or skipped"
                     report.add(reason, record, n=len(record.mentions or ()))
-                if row.get("_is_binary") is True:
+                if row.get("_is_binary", row.get("_view_id") == "ner") is True:
                     _add_answer(record, is_accepted, row, binary, report)
                 elif is_accepted:
                     yield record
@@ -66,8 +70,9 @@ def is_prodigy(preview: Preview) -> bool:
     return preview.has_rows(
         lambda row: (
             isinstance(row.get("text"), str)
-            and all(isinstance(span, dict) for span in row.get("spans") or ())
-            and not {"label", "labels", "entities"} & row.keys()
+            and isinstance(spans := row.get("spans") or [], list)
+            and all(isinstance(span, dict) for span in spans)
+            and not any(isinstance(row.get(key), (list, dict)) for key in OTHERS)
         )
     ) and (
         any({"spans", "answer", "_input_hash"} & row.keys() for row in preview.rows)
@@ -149,7 +154,7 @@ def _add_answer(
     else:
         mentions = record.mentions or []
         whole.n_unsupported += record.n_unsupported
-    # An answer about one span says nothing of relations.
+    # An answer about one span does not cover relations.
     whole.n_unsupported += len(record.relations or ())
     record.relations = None
     if is_accepted and mentions:
@@ -160,7 +165,7 @@ def _add_answer(
 
 
 def _tokens(row: Any, text: str) -> Optional[List[str]]:
-    """The tokens, without white space, which belongs to the text here. None: there
+    """The tokens, without whitespace, which belongs to the text here. None: there
     are none, or none that make up the text, such as word pieces."""
     if not row.get("tokens"):
         return None

@@ -13,7 +13,7 @@ Relation = Tuple[int, int, str]
 
 
 class CorpusError(ValueError):
-    """A file that cannot be read; says which, which line, and why."""
+    """A file that cannot be read. The message names file, line and reason."""
 
     @classmethod
     def at(cls, path: Path, line: int, reason: object) -> "CorpusError":
@@ -59,12 +59,12 @@ class Record:
     text (Optional[str]): The text.
     tokens (Optional[List[str]]): The tokens, where the source has them.
     unit (str): What offsets count, "tokens" or "characters".
-    inclusive (bool): Whether the format says that `end` is the last unit itself.
+    inclusive (bool): Whether `end` is inclusive in the format.
         Where a mention has its surface, that decides.
     sent_starts (Optional[List[int]]): The tokens at which sentences begin.
     doc_id (Optional[str]): The document to which it belongs.
     relations (Optional[List[Relation]]): Head, tail and label of each relation; head
-        and tail are positions in `mentions`. None: the source says nothing of
+        and tail are positions in `mentions`. None: the source does not annotate
         relations.
     n_unsupported (int): How many annotations there are that are neither a span nor a
         relation of two of them, such as events.

@@ -1,5 +1,5 @@
-"""The registry of formats. A format is one file: it says there what it is called, what
-it looks like, how it is recognized and how it is read.
+"""The registry of formats. Each format is one file, which defines its name, an example,
+how it is recognized and how it is read.
 
 A package adds a format of its own by an entry point of the group
 `spacy_globalpointer_formats`, whose value is a `Format`:

@@ -160,23 +160,23 @@ def _lacks_annotation(
     """Whether a file of no format is one of the format of train without its annotation:
     objects that lack keys which all in train have, columns without those of tags, or a
     text alone."""
-    preview, labelled = (Preview.of(p, encoding) for p in (path, of_train))
-    if labelled.rows:
-        shared = set.intersection(*({*row} for row in labelled.rows))
+    preview, labeled = (Preview.of(p, encoding) for p in (path, of_train))
+    if labeled.rows:
+        shared = set.intersection(*({*row} for row in labeled.rows))
         seen = {
             k for row in preview.rows for k, v in row.items() if v not in (None, [])
         }
         return bool(shared & seen) and bool(shared - seen)
     if format == "brat":
         return path.suffix == ".txt" and not path.with_suffix(".ann").exists()
-    if not is_columns(labelled) or preview.is_json:
+    if not is_columns(labeled) or preview.is_json:
         return False
 
     def width(preview: Preview) -> Set[int]:
         lines = [line for line in preview.lines if line.strip() and line[0] != "#"]
         return {len(line.split("\t" if "\t" in line else None)) for line in lines}
 
-    return len(width(preview)) == 1 and max(width(preview)) <= max(width(labelled))
+    return len(width(preview)) == 1 and max(width(preview)) <= max(width(labeled))
 
 
 def _check_copies(
@@ -220,7 +220,7 @@ def _check_copies(
 
 
 def _characters(record: Record) -> bytes:
-    """The text of a document without white space."""
+    """The text of a document without whitespace."""
     if record.text is not None:
         text = record.text
     elif record.tokens is not None:

@@ -158,11 +158,11 @@ class Source:
 
 
 def reason_of(error: Optional[BaseException]) -> Optional[str]:
-    """What an error says of a file; None if it is no matter of the file."""
+    """The reason of an error that concerns a file; None for any other error."""
     if isinstance(error, CorpusError):
         return None
     if isinstance(error, json.JSONDecodeError):
-        return f"this is no JSON ({error})"
+        return f"invalid JSON ({error})"
     if isinstance(error, UnicodeEncodeError):
         character = error.object[error.start]
         return (
@@ -170,7 +170,7 @@ def reason_of(error: Optional[BaseException]) -> Optional[str]:
             f"surrogate pair, which cannot be encoded"
         )
     if isinstance(error, UnicodeError):
-        return f"this is no UTF-8 ({error}); --encoding names another encoding"
+        return f"not valid UTF-8 ({error}); set another encoding with --encoding"
     if isinstance(error, OSError) and error.errno is not None:
         return f"the file cannot be read ({error.strerror})"
     if isinstance(error, (EOFError, OSError, zlib.error)):
@@ -187,7 +187,7 @@ def _around(error: UnicodeEncodeError) -> str:
 
 
 class _Counted(io.FileIO):
-    """A file that says how much of it was read."""
+    """A file that reports how much of it was read."""
 
     def __init__(self, path: Path, advance: Optional[Callable[[int], Any]]) -> None:
         super().__init__(path)
@@ -202,7 +202,9 @@ class _Counted(io.FileIO):
 
 def _without_mark(content: bytes) -> bytes:
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise ValueError("this is no UTF-8, it begins like UTF-16; --encoding utf-16")
+        raise ValueError(
+            "not valid UTF-8, the file begins like UTF-16; use --encoding utf-16"
+        )
     return content[3:] if content[:3] == b"\xef\xbb\xbf" else content
 
 
@@ -238,13 +240,11 @@ class _Values:
         if sign == "]":
             self._step()
             if self._next_sign():
-                raise ValueError("there is something behind the end of the array")
+                raise ValueError("unexpected content after the end of the array")
             return False
         if not self._first:
             if sign != ",":
-                raise ValueError(
-                    f"',' or ']' is needed, not {sign!r}" if sign else _CUT
-                )
+                raise ValueError(f"expected ',' or ']', got {sign!r}" if sign else _CUT)
             self._step()
             sign = self._next_sign()
         if not sign:
@@ -318,4 +318,4 @@ class _Values:
         return True
 
 
-_CUT = "the array has no end"
+_CUT = "unterminated JSON array"

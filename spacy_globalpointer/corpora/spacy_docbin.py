@@ -47,7 +47,7 @@ def read_spacy(
             raise
         except Exception as error:
             # The bytes may be anything, and so may be what spaCy raises.
-            raise LineError(f"this is no .spacy file, or damaged ({error})") from None
+            raise LineError(f"not a .spacy file, or damaged ({error})") from None
         for number, doc in enumerate(docs, 1):
             record = Record(path, number, None, doc=doc)
             if key is None:

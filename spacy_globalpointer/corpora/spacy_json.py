@@ -4,7 +4,7 @@ writes.
     [{"id": 0, "paragraphs": [{"raw": "Apple rose.", "sentences": [{"tokens": [
         {"id": 0, "orth": "Apple", "ner": "U-ORG"}, ...]}]}]}]
 
-Entities stand as tags of tokens, so they are flat.
+Entities are given as tags of tokens, so they are flat.
 """
 
 from pathlib import Path
@@ -49,7 +49,7 @@ def _to_record(paragraph: Any, source: Source, report: ConversionReport) -> Reco
             tags.append(None if tag in (None, "-") else _tag(tag))
     text = paragraph.get("raw")
     if text is not None and not isinstance(text, str):
-        raise LineError(f"'raw' must be a string, not {text!r:.80}")
+        raise LineError(f"'raw' must be a string, got {text!r:.80}")
     record = Record(
         source.path,
         source.line,
@@ -70,7 +70,7 @@ def _to_record(paragraph: Any, source: Source, report: ConversionReport) -> Reco
 
 def _tag(value: Any) -> str:
     if not isinstance(value, str) or not TAG.fullmatch(value):
-        raise LineError(f"'ner' must be a tag such as 'B-ORG', not {value!r:.80}")
+        raise LineError(f"'ner' must be a tag such as 'B-ORG', got {value!r:.80}")
     return value
 
 

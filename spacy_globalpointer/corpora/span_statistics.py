@@ -1,6 +1,6 @@
 """What is in annotation, measured on arrays of spans.
 
-Spans of many documents stand in one pair of arrays: `starts` and `ends` count
+Spans of many documents are in one pair of arrays: `starts` and `ends` count
 tokens over all documents laid end to end, so that spans of different documents
 never overlap.
 """
@@ -62,7 +62,7 @@ def depth(starts: Ints, ends: Ints) -> int:
 
 def _boundaries(starts: Ints, ends: Ints) -> Tuple[Ints, Ints, Ints]:
     """Each pair of offsets once, by start, the longest first; for each span its
-    place there; and how often each stands. *Shapes:* (2, m), (n,), (m,)"""
+    place there; and how often each occurs. *Shapes:* (2, m), (n,), (m,)"""
     order = numpy.lexsort((-ends, starts))
     a, b = starts[order], ends[order]
     new = numpy.ones(len(order), dtype=bool)
@@ -116,7 +116,7 @@ class Hashes:
         self._sums[1:] = numpy.cumsum(terms, dtype="uint64")
 
     def __call__(self, starts: Ints, ends: Ints) -> Words:
-        """A hash of each run that does not depend on where it stands.
+        """A hash of each run that does not depend on its position.
         *Shape:* (n,), uint64"""
         runs = (self._sums[ends] - self._sums[starts]) * self._inverse[starts]
         return mixed(runs, ends - starts)

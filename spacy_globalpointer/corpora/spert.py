@@ -1,4 +1,4 @@
-"""SpERT's JSON: an array of tokenised sentences, ends exclusive.
+"""SpERT's JSON: an array of tokenized sentences, ends exclusive.
 
 [{"tokens": ["Ann", "of", "York"], "entities": [
     {"type": "Peop", "start": 0, "end": 1}, {"type": "Loc", "start": 2, "end": 3}],

@@ -1,4 +1,4 @@
-"""The files of a corpus, by the splits that their names tell."""
+"""The files of a corpus by split, as determined by their names."""
 
 import re
 from dataclasses import dataclass, field

@@ -103,7 +103,7 @@ class TagColumn:
         if cell in UNKNOWN:
             return None
         if not self.is_tag(cell):
-            raise LineError(f"{cell!r:.80} is no tag such as 'B-ORG'")
+            raise LineError(f"expected a tag such as 'B-ORG', got {cell!r:.80}")
         if self.kind == "bare":
             return cell if cell == "O" else f"{cell}-{self.label}"
         if self.kind == "label":

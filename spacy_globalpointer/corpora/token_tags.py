@@ -36,7 +36,7 @@ def read_token_tags(
 ) -> Iterator[Record]:
     """Read a file, row by row. Arguments as for `read_corpus`.
 
-    label_names (Optional[Sequence[str]]): The tags that numbers stand for.
+    label_names (Optional[Sequence[str]]): Tag names for numeric tags.
     columns (Optional[Mapping[str, str]]): The key of the tokens as "word", those of
         lists of tags under any other name.
     """
@@ -137,7 +137,7 @@ def _tags_key(rows: List[Dict[str, Any]]) -> str:
 
 
 def _saved_features(path: Path) -> Dict[str, Any]:
-    """What `dataset_info.json` beside a file or above it says of the columns."""
+    """The columns in `dataset_info.json` next to a file or in the folder above."""
     for folder in (path.parent, path.parent.parent):
         try:
             info = json.loads((folder / INFO).read_text(encoding="utf8"))
@@ -170,7 +170,7 @@ def _tags(
             f"order with --label-names O,B-PER,I-PER,..., or in {INFO}"
         )
     if not all(tag is None or _is_tag(tag) for tag in tags):
-        raise LineError(f"{key!r} must be a list of tags, not {tags!r:.80}")
+        raise LineError(f"{key!r} must be a list of tags, got {tags!r:.80}")
     if not has_signs:
         tags = [f"I-{tag}" if tag not in ("O", None) else tag for tag in tags]
     for tag in tags:

@@ -106,7 +106,7 @@ def _mention(entity: Any) -> Mention:
         and is_offset(entity[0])
         and is_offset(entity[1])
     ):
-        raise LineError(f"an entity must be [start, end, label], not {entity!r:.80}")
+        raise LineError(f"an entity must be [start, end, label], got {entity!r:.80}")
     # An annotator may have left the label out.
     label = "" if entity[2] is None else require_string({"label": entity[2]}, "label")
     return Mention(entity[0], entity[1], label)

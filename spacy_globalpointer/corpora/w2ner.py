@@ -56,7 +56,7 @@ def _mention(entity: Any, n_tokens: int) -> Mention:
     index = require_list(entity, "index")
     if not index or not all(is_offset(i) and 0 <= i < n_tokens for i in index):
         raise LineError(
-            f"'index' must be numbers of {n_tokens} tokens, not {index!r:.80}"
+            f"'index' must be numbers of {n_tokens} tokens, got {index!r:.80}"
         )
     runs = _runs(index)
     label = require_string(entity, "type")

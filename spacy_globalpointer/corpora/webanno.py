@@ -69,7 +69,7 @@ def read_webanno(
                     if len(cells) < max(n, N_BEFORE) or not NUMBER.fullmatch(cells[0]):
                         raise LineError(
                             f"a token must be '1-1<tab>0-3<tab>Ann' and {n - N_BEFORE} "
-                            f"columns of features, not {line!r:.80}"
+                            f"columns of features, got {line!r:.80}"
                         )
                     first = first if rows else source.line
                     rows.append(cells)

@@ -155,8 +155,8 @@ class _Parser:
 
 
 def _chunks(source: Source) -> Iterator[str]:
-    """The text behind the declarations, in which line ends stand for these, with the
-    entities of HTML as characters."""
+    """The text behind the declarations, which are replaced by their line ends, with
+    the entities of HTML as characters."""
     with source.open() as file:
         content = file.read(CHUNK)
         decoder = codecs.getincrementaldecoder(_encoding(content, source))()

@@ -145,7 +145,7 @@ def test_a_token_without_characters_is_counted(tmp_path):
     content = "Ann\tB-PER\n\tO\n \tO\nleft\tO\nYork\tB-LOC\n"
     assert found(tmp_path, content, report=report) == [ANN]
     assert report.counts == {"empty token": 2}
-    with pytest.raises(CorpusError, match="line 2: the token is empty"):
+    with pytest.raises(CorpusError, match="line 2: empty token"):
         found(tmp_path, "Ann\tB-PER\n\tB-PER\nleft\tO\n")
 
 
@@ -173,7 +173,7 @@ def test_iob_is_no_change(tmp_path):
 def test_bad_lines_are_left_out_and_counted(tmp_path):
     content = "Ann\tB-PER\nleft\nleft\tO\nx\tXX\nYork\tB-LOC\n"
     path = write(tmp_path / "a.txt", content)
-    with pytest.raises(CorpusError, match="line 2: 2 columns are needed"):
+    with pytest.raises(CorpusError, match="line 2: expected 2 columns"):
         Conversion(path, tmp_path / "a.spacy", Options()).run()
     done = Conversion(path, tmp_path / "a.spacy", Options(on_error="skip")).run()
     assert done.written[""].tokens == 3 and done.written[""].spans == 2
@@ -182,7 +182,9 @@ def test_bad_lines_are_left_out_and_counted(tmp_path):
 
 def test_another_encoding(tmp_path):
     path = write(tmp_path / "a.csv", "Word,Tag\nJosé,B-PER\nleft,O\n".encode("latin-1"))
-    with pytest.raises(CorpusError, match=r"line 2: .* --encoding names another"):
+    with pytest.raises(
+        CorpusError, match=r"line 2: .* set another encoding with --encoding"
+    ):
         Conversion(path, tmp_path / "a.spacy", Options()).run()
     for encoding in ("latin-1", "utf-16"):
         write(path, "Word,Tag\nJosé,B-PER\nleft,O\n".encode(encoding))
@@ -233,3 +235,17 @@ def test_nested_layers_share_some_places(tmp_path):
         (3, 5, "Z"),
     ]
     assert found(tmp_path, content) == [("a b c d e", spans)]
+
+
+@pytest.mark.parametrize("empty", ["", "NaN", "nan"])
+def test_sentences_that_are_numbered_on_their_first_row(tmp_path, empty):
+    rows = [
+        "Sentence #,Word,POS,Tag",
+        "Sentence: 1,Ann,NNP,B-per",
+        f"{empty},left,VBD,O",
+    ]
+    rows += ["Sentence: 2,Bo,NNP,B-per", f"{empty},rose,VBD,O", f"{empty},nan,NNP,O"]
+    assert found(tmp_path, "\n".join(rows)) == [
+        ("Ann left", [(0, 1, "per")]),
+        ("Bo rose nan", [(0, 1, "per")]),
+    ]

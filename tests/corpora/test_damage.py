@@ -117,7 +117,7 @@ def test_lines_of_ten_megabytes(tmp_path, kind):
         content = '{"text": "' + "(" * 10_000_000
     path = write(tmp_path / "a.jsonl", content)
     if kind == "junk":
-        with pytest.raises(CorpusError, match="line 1: this is no JSON"):
+        with pytest.raises(CorpusError, match="line 1: invalid JSON"):
             Conversion(path, tmp_path / "a.spacy", Options())
         return
     Conversion(path, tmp_path / "a.spacy", Options()).run()

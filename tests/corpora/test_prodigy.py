@@ -152,5 +152,16 @@ def test_rows_with_spans_under_another_name_are_no_prodigy_rows(tmp_path):
     path = write(
         tmp_path / "a.jsonl", lines({"text": TEXT, "answer": "yes", "ner": ner})
     )
-    with pytest.raises(CorpusError, match="is of no known format"):
+    with pytest.raises(CorpusError, match="no known format matches"):
         find_format(path)
+
+
+def test_rows_of_the_binary_view_without_a_flag(tmp_path):
+    """As old versions write them: "label" is the label asked for, no list."""
+    more = {"_view_id": "ner", "label": "PER", "_input_hash": 1}
+    rows = [row(span("Ann", "PER"), **more), row(span("Bob", "PER"), **more)]
+    path = write(tmp_path / "a.jsonl", lines(*rows))
+    assert find_format(path) == "prodigy"
+    found, counts = spans(path)
+    assert found == [(TEXT, [("Ann", "PER"), ("Bob", "PER")])]
+    assert counts["answer about one span (merged by text)"] == 2

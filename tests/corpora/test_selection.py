@@ -121,7 +121,7 @@ def test_a_corpus_in_two_formats_is_counted_and_stops(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name, labelled, unlabelled",
+    "name, labeled, unlabeled",
     [
         (
             "jsonl",
@@ -133,11 +133,11 @@ def test_a_corpus_in_two_formats_is_counted_and_stops(tmp_path):
     ],
 )
 def test_a_test_split_without_annotation_is_left_out(
-    tmp_path, name, labelled, unlabelled
+    tmp_path, name, labeled, unlabeled
 ):
     for part in ("train", "dev"):
-        write(tmp_path / "in" / f"{part}.{name}", labelled)
-    write(tmp_path / "in" / f"test.{name}", unlabelled)
+        write(tmp_path / "in" / f"{part}.{name}", labeled)
+    write(tmp_path / "in" / f"test.{name}", unlabeled)
     output = convert(tmp_path / "in", tmp_path / "out")
     assert f"test has no annotation and is left out: test.{name}" in output
     assert "dev split is also written as test" in output
