@@ -500,7 +500,7 @@ def test_another_layout_is_not_taken_for_a_known_one_without_its_spans(tmp_path,
 )
 def test_what_is_of_no_format_is_an_error_that_names_them(tmp_path, content):
     path = write(tmp_path / "a.txt", content)
-    with pytest.raises(CorpusError, match="--format may name one of jsonl, prodigy"):
+    with pytest.raises(CorpusError, match="set --format to one of jsonl, prodigy"):
         find_format(path)
 
 
