@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import numpy
 import pytest
 import spacy
-from pipelines import TEXTS, listening_pipeline, train
+from pipelines import TEXTS, examples, initialize, listening_pipeline, train
 from spacy.util import load_model_from_config
 from thinc.api import (
     Linear,
@@ -211,6 +211,109 @@ def test_pickled_and_by_fork(saved):
     numpy.testing.assert_array_equal(
         scores(nlp.pipe(TEXTS, n_process=2, batch_size=1)), expected
     )
+
+
+EMBED = {
+    "@architectures": "spacy.MultiHashEmbed.v2",
+    "width": 8,
+    "attrs": ["NORM"],
+    "rows": [50],
+    "include_static_vectors": False,
+}
+CHARACTERS = {
+    "@architectures": "spacy.CharacterEmbed.v2",
+    "width": 8,
+    "rows": 50,
+    "nM": 8,
+    "nC": 2,
+    "include_static_vectors": False,
+}
+WINDOW = {
+    "@architectures": "spacy.MaxoutWindowEncoder.v2",
+    "width": 8,
+    "depth": 1,
+    "window_size": 1,
+    "maxout_pieces": 2,
+}
+MISH = {
+    "@architectures": "spacy.MishWindowEncoder.v2",
+    "width": 8,
+    "depth": 1,
+    "window_size": 1,
+}
+LSTM = {
+    "@architectures": "spacy.TorchBiLSTMEncoder.v1",
+    "width": 8,
+    "depth": 1,
+    "dropout": 0.0,
+}
+
+
+def products_of(embed, encode, *pipes):
+    """The products of both kinds in an update of a pipeline."""
+    use_fast_matmul("numpy")
+    nlp = spacy.blank("xx")
+    model = {"@architectures": "spacy.Tok2Vec.v2", "embed": embed, "encode": encode}
+    nlp.add_pipe("tok2vec", config={"model": model})
+    listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 8}
+    for name in pipes:
+        state = {"hidden_width": 8, "maxout_pieces": 2, "use_upper": True, "nO": None}
+        config = {
+            "@architectures": "spacy.TransitionBasedParser.v2",
+            "state_type": "ner",
+            "extra_state_tokens": False,
+            "tok2vec": listener,
+            **state,
+        }
+        nlp.add_pipe(name, config={"model": config})
+    corpus = examples(nlp)
+    for eg in corpus:
+        eg.reference.ents = [x for x in eg.reference.spans["sc"] if x.label_ == "GPE"]
+    initialize(nlp, corpus)
+    with products() as fast, products(NumpyOps) as slow:
+        nlp.update(corpus)
+    return len(fast), len(slow)
+
+
+@pytest.mark.parametrize("embed", [EMBED, CHARACTERS])
+@pytest.mark.parametrize("encode", [WINDOW, MISH])
+def test_the_encoders_have_the_products_forward_and_backward(embed, encode):
+    n_fast, n_slow = products_of(embed, encode, "ner")
+    assert n_fast > 6 and n_slow == 0
+
+
+def test_a_lstm_is_torchs_and_has_no_products_of_thinc():
+    """What its docstring says: with one table, no other layer is left that has any."""
+    assert products_of(CHARACTERS, LSTM)[1] == 0
+    with_window, with_lstm = (products_of(EMBED, x)[0] for x in (WINDOW, LSTM))
+    assert with_lstm < with_window
+
+
+REPEATED = """
+import hashlib
+from pipelines import listening_pipeline, train
+from spacy_globalpointer.matmul import use_fast_matmul
+
+use_fast_matmul("numpy")
+nlp = train(listening_pipeline("egp7"), steps=40, drop=0.2)
+weights = b"".join(pipe.model.to_bytes() for _, pipe in nlp.pipeline)
+print(hashlib.sha256(weights).hexdigest())
+"""
+
+
+@pytest.mark.slow
+def test_a_training_with_the_same_seed_is_the_same_in_another_process():
+    tests = os.path.dirname(__file__)
+    env = {**os.environ, "PYTHONPATH": tests, "OMP_NUM_THREADS": "2"}
+    command = [sys.executable, "-c", REPEATED]
+    hashes = set()
+    for seed in ("0", "1"):
+        # Of Python's sets and dictionaries of strings, which nothing may hang on.
+        env["PYTHONHASHSEED"] = seed
+        done = subprocess.run(command, env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        hashes.add(done.stdout)
+    assert len(hashes) == 1
 
 
 SPAWNED = """

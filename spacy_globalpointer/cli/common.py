@@ -16,6 +16,7 @@ from ..errors import Errors, Warnings
 from ..pipeline.candidates import give_candidates
 from ..pipeline.component import Recognizer
 from ..pipeline.gold import DroppedGold, GoldReader, annotation_found
+from ..prediction import little_padding
 
 MODEL = typer.Argument(..., help="Trained pipeline: a folder or a package")
 DATA = typer.Argument(..., help="Annotated documents, a .spacy file", exists=True)
@@ -115,7 +116,7 @@ def predict(
         for name, other in recognizers(nlp)
         if name in behind and other.key == pipe.key
     ]
-    with nlp.select_pipes(disable=others):
+    with nlp.select_pipes(disable=others), little_padding(nlp):
         docs = nlp.pipe(example.predicted for example in examples)
         progress = tqdm(docs, total=len(examples), desc=title, leave=False, unit="doc")
         for example, doc in zip(examples, progress):

@@ -22,6 +22,7 @@ from ..pipeline.gold import DroppedGold, batch_gold
 from ..pipeline.gold_tags import batch_tags
 from ..pipeline.sequence_ner import SequenceRecognizer
 from ..pipeline.span_recognizer import SpanRecognizer
+from ..prediction import little_padding
 from .table import number_rows
 
 # Documents to those with the vectors that a component predicted with.
@@ -73,7 +74,8 @@ def as_they_came(nlp: Language, pipe: Recognizer, docs: Sequence[Doc]) -> List[D
     if all(isinstance(component, Recognizer) for _, component in behind):
         return list(docs)
     copies = [doc.copy() for doc in docs]
-    return list(nlp.pipe(copies, disable=nlp.pipe_names[place:]))
+    with little_padding(nlp):
+        return list(nlp.pipe(copies, disable=nlp.pipe_names[place:]))
 
 
 def read_outputs(
