@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 import spacy
 import srsly
-from make_config import assemble
 from pipelines import KEY, NESTED, ents, found, same_scores, scored, set_spans
 from spacy.cli._util import app
 from spacy.cli.train import train
@@ -15,6 +14,7 @@ from thinc.api import Config, fix_random_seed
 from typer.testing import CliRunner
 
 from spacy_globalpointer import cli  # noqa: F401
+from spacy_globalpointer.training.configs import assemble
 
 CONFIGS = Path(__file__).parents[2] / "project" / "configs"
 PARTS = ["global_pointer", "sequence_ner"]

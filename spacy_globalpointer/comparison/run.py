@@ -10,14 +10,6 @@ from typing import Any, Dict, List, Optional
 
 import numpy
 import srsly
-from compare_predict import (
-    choose_threshold,
-    component,
-    head_parameters,
-    predict,
-    read,
-    spans_key,
-)
 from numpy.typing import NDArray
 from spacy import util
 from spacy.cli._util import setup_gpu
@@ -26,12 +18,20 @@ from spacy.training import Example
 from thinc.api import Config
 from wasabi import msg
 
-from spacy_globalpointer.cli.common import save as save_pipeline
-from spacy_globalpointer.cli.unbundle import unbundle
-from spacy_globalpointer.evaluation import span_metrics
-from spacy_globalpointer.files import write_whole
-from spacy_globalpointer.pipeline.component import Recognizer
-from spacy_globalpointer.pipeline.span_recognizer import SpanRecognizer
+from ..cli.common import save as save_pipeline
+from ..cli.unbundle import unbundle
+from ..evaluation import span_metrics
+from ..files import write_whole
+from ..pipeline.component import Recognizer
+from ..pipeline.span_recognizer import SpanRecognizer
+from .predict import (
+    choose_threshold,
+    component,
+    head_parameters,
+    predict,
+    read,
+    spans_key,
+)
 
 PARTS = ("train", "dev", "test")
 # Settings that are chosen on dev.

@@ -8,9 +8,9 @@ from spacy.language import Language
 from spacy.pipeline import TrainablePipe
 from spacy.training import Corpus, Example
 
-from spacy_globalpointer.cli import common
-from spacy_globalpointer.models.span_scorer import scorer_of
-from spacy_globalpointer.pipeline.component import Recognizer
+from ..cli import common
+from ..models.span_scorer import scorer_of
+from ..pipeline.component import Recognizer
 
 # Key of the gold spans, where a component of spaCy has none of its own.
 KEY = "sc"

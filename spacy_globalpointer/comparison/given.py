@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any, Dict
 
-from compare_predict import component, predict, read, spans_key
 from spacy import util
 from spacy.cli._util import setup_gpu
 from spacy.tokens import Span
 
-from spacy_globalpointer.evaluation import span_metrics
+from ..evaluation import span_metrics
+from .predict import component, predict, read, spans_key
 
 
 def end_to_end(labels: Path, finds: Path, data: Path, gpu_id: int) -> Dict[str, Any]:

@@ -16,42 +16,45 @@ from typing import Any, Callable, Dict, List
 import spacy
 import srsly
 import typer
-from compare_given import end_to_end
-from compare_run import PARTS, Run, finish
-from compare_speed import measure_all
-from compare_table import markdown, tabulate
-from make_config import assemble, save_vectors, switch_on
 from spacy.cli._util import parse_config_overrides
 from thinc.api import Config
 from tqdm import tqdm
 from wasabi import msg
 
-import spacy_globalpointer
-from spacy_globalpointer.files import write_whole
+from .. import __version__
+from ..comparison.given import end_to_end
+from ..comparison.run import PARTS, Run, finish
+from ..comparison.speed import measure_all
+from ..comparison.table import markdown, tabulate
+from ..files import write_whole
+from ..training.configs import assemble, enable_static_vectors, save_vectors
 
-CONFIGS = Path(__file__).parents[1] / "configs"
 # What a run depends on beside its config and corpus.
-VERSIONS = (spacy.__version__, spacy_globalpointer.__version__)
+VERSIONS = (spacy.__version__, __version__)
 
-app = typer.Typer(add_completion=False)
+# Settings of the configs, as `spacy train` takes them.
+CONTEXT_SETTINGS = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
-@app.command(
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
-)
-def compare(
+def compare_cli(
     ctx: typer.Context,
     corpus: Path = typer.Argument(
         ..., help="Folder with train.spacy, dev.spacy and test.spacy", exists=True
     ),
-    encoder: str = typer.Argument(..., help="configs/ENCODER.cfg"),
-    systems: str = typer.Option(..., help="Names in configs/systems, a space between"),
-    seeds: str = typer.Option("0 1 2", help="Random seeds, a space between"),
+    encoder: str = typer.Argument(..., help="Name of the config of the encoder"),
+    systems: str = typer.Option(..., help="Names of systems, separated by spaces"),
+    seeds: str = typer.Option("0 1 2", help="Random seeds, separated by spaces"),
     reference: str = typer.Option(
         "sequence_crf", help="Row of the table that the others are compared with"
     ),
-    training: Path = typer.Option(Path("training"), help="Folder for pipelines"),
-    metrics: Path = typer.Option(Path("metrics"), help="Folder for figures"),
+    folder: Path = typer.Option(
+        Path("configs"),
+        "--configs",
+        help="Directory with ENCODER.cfg and systems/SYSTEM.cfg",
+        exists=True,
+    ),
+    training: Path = typer.Option(Path("training"), help="Directory for pipelines"),
+    metrics: Path = typer.Option(Path("metrics"), help="Directory for figures"),
     vectors: str = typer.Option("", help="Static vectors, a word2vec text file"),
     rounds: int = typer.Option(5, help="Timed rounds of the speed", min=1),
     gpu_id: int = typer.Option(-1, "--gpu-id", "-g", help="GPU, -1 for the CPU"),
@@ -66,7 +69,8 @@ def compare(
     if not all(seed.isdecimal() for seed in numbers):
         msg.fail(f"Seeds are numbers, 0 or more, not {numbers}", exits=1)
     name = f"compare-{corpus.resolve().name}-{encoder}"
-    configs = _configs(encoder, names, vectors, parse_config_overrides(ctx.args))
+    overrides = parse_config_overrides(ctx.args)
+    configs = _configs(folder, encoder, names, vectors, overrides)
     files = [corpus / f"{part}.spacy" for part in PARTS]
     files += [Path(vectors)] if vectors else []
     depends = [*VERSIONS, *(_hash(file.read_bytes()) for file in files)]
@@ -104,7 +108,7 @@ def compare(
     results = {key: run.result() or {} for key, run in runs.items()}
     # What needs pipelines is measured with the first seed.
     firsts = [runs[system, numbers[0]] for system in names]
-    rates = _once(
+    rates = _cached(
         metrics / name / "speed.json",
         firsts,
         [str(rounds), str(gpu_id)],
@@ -115,7 +119,7 @@ def compare(
         "corpus": corpus.resolve().name,
         "encoder": encoder,
         "given_mentions": {
-            run.system: _once(
+            run.system: _cached(
                 metrics / name / f"{run.system}-end-to-end.json",
                 [run, finder],
                 [reference],
@@ -141,18 +145,22 @@ def _split(text: str, what: str) -> List[str]:
 
 
 def _configs(
-    encoder: str, systems: List[str], vectors: str, overrides: Dict[str, Any]
+    folder: Path,
+    encoder: str,
+    systems: List[str],
+    vectors: str,
+    overrides: Dict[str, Any],
 ) -> Dict[str, Config]:
     """The configs of the systems, with static vectors and other settings."""
     configs = {}
     if vectors:
         lang = overrides.get("nlp.lang", "en")
-        folder = save_vectors(Path(vectors), lang, Path("vectors"))
-        overrides = {**overrides, "paths.vectors": str(folder)}
+        saved = save_vectors(Path(vectors), lang, Path("vectors"))
+        overrides = {**overrides, "paths.vectors": str(saved)}
     for system in systems:
-        config = assemble(CONFIGS, f"{encoder}-{system}")
+        config = assemble(folder, f"{encoder}-{system}")
         if vectors:
-            switch_on(config, f"{encoder}-{system}")
+            enable_static_vectors(config, f"{encoder}-{system}")
         configs[system] = Config().from_str(
             config.to_str(interpolate=False), overrides=overrides, interpolate=False
         )
@@ -169,7 +177,7 @@ def _hash(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _once(
+def _cached(
     path: Path, runs: List[Run], depends: List[str], measure: Callable[[], Any]
 ) -> Dict[str, Any]:
     """What was measured with the pipelines of finished runs, if that file is of these
@@ -200,7 +208,3 @@ def _speed(runs: List[Run], test: Path, rounds: int, gpu_id: int) -> Dict[str, A
 def _end_to_end(run: Run, finder: Path, test: Path, gpu_id: int) -> Dict[str, Any]:
     (labeller,) = run.pipelines.values()
     return end_to_end(labeller, finder, test, gpu_id)
-
-
-if __name__ == "__main__":
-    app()

@@ -5,8 +5,9 @@ from itertools import combinations
 from typing import Any, Dict, List, Optional, Sequence
 
 import numpy
-from compare_speed import ratio
 from numpy.typing import NDArray
+
+from .speed import ratio
 
 AVERAGES = ("micro", "macro")
 DRAWS = 10_000

@@ -9,7 +9,6 @@ from statistics import median
 from typing import Any, Callable, Dict, Iterator, List
 
 import torch
-from compare_predict import read
 from spacy import util
 from spacy.cli._util import setup_gpu
 from spacy.language import Language
@@ -18,6 +17,8 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import registry, resolve_dot_names
 from tqdm import tqdm
+
+from .predict import read
 
 # Batches of a round of training, documents of a round of prediction.
 BATCHES = 20

@@ -9,17 +9,10 @@ import sys
 import time
 from pathlib import Path
 
-import compare_predict
-import compare_run
-import compare_table
 import numpy
 import pytest
 import spacy
 import srsly
-from compare import CONFIGS, app
-from compare_given import end_to_end
-from compare_speed import prediction_rounds
-from make_config import assemble
 from pipelines import (
     GOLD,
     KEY,
@@ -32,13 +25,20 @@ from pipelines import (
     train,
 )
 from spacy import util
+from spacy.cli._util import app
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
 from typer.testing import CliRunner
 
+from spacy_globalpointer.comparison import predict, run, table
+from spacy_globalpointer.comparison.given import end_to_end
+from spacy_globalpointer.comparison.speed import prediction_rounds
 from spacy_globalpointer.evaluation import span_metrics
+from spacy_globalpointer.training.configs import assemble
 
-SCRIPTS = Path(__file__).parents[2] / "project" / "scripts"
+PROJECT = Path(__file__).parents[2] / "project"
+SCRIPTS, CONFIGS = PROJECT / "scripts", PROJECT / "configs"
+COMPARE = ["global-pointer", "compare", "--configs", str(CONFIGS)]
 LABELS = ["A", "B", "C"]
 
 
@@ -69,7 +69,7 @@ def scored(counts):
     for documents in counts:
         f = slow_f1(documents)
         metrics.append({x: {"p": 0.5, "r": 0.5, "f": f[x]} for x in f})
-    return compare_table.Scored(metrics, counts)
+    return table.Scored(metrics, counts)
 
 
 @pytest.mark.parametrize("empty", [None, 1])
@@ -77,7 +77,7 @@ def test_f1_of_counts(empty):
     counts = random_counts(0)
     if empty is not None:
         counts[:, :, empty] = 0
-    found = compare_table.f1(counts.sum(1))
+    found = table.f1(counts.sum(1))
     for seed, documents in enumerate(counts):
         expected = slow_f1(documents)
         assert found["micro"][seed] == pytest.approx(expected["micro"])
@@ -93,9 +93,9 @@ def test_counts_are_those_of_the_metrics():
         for ours, theirs in zip(found, gold)
     ]
     metrics = span_metrics(examples, KEY)
-    counts = compare_run.count(examples, KEY, LABELS)
+    counts = run.count(examples, KEY, LABELS)
     assert counts.shape == (3, 3, 3)
-    f = compare_table.f1(counts.sum(0))
+    f = table.f1(counts.sum(0))
     assert f["micro"] == pytest.approx(metrics["micro"]["f"])
     assert f["macro"] == pytest.approx(metrics["macro"]["f"])
     right, predicted, wanted = counts.sum((0, 1))
@@ -104,8 +104,8 @@ def test_counts_are_those_of_the_metrics():
 
 
 def test_one_seed_has_no_deviation():
-    assert compare_table.mean_and_deviation([0.5]) == {"mean": 0.5, "std": None}
-    found = compare_table.mean_and_deviation([0.5, 0.6, 0.8])
+    assert table.mean_and_deviation([0.5]) == {"mean": 0.5, "std": None}
+    found = table.mean_and_deviation([0.5, 0.6, 0.8])
     assert found["mean"] == pytest.approx(statistics.mean([0.5, 0.6, 0.8]))
     assert found["std"] == pytest.approx(statistics.stdev([0.5, 0.6, 0.8]))
 
@@ -123,7 +123,7 @@ def test_the_interval_is_that_of_a_bootstrap_draw_by_draw():
             means.append({x: sum(y[x] for y in f) / 3 for x in draws})
         for average, values in draws.items():
             values.append(means[0][average] - means[1][average])
-    found = compare_table.differences(systems)
+    found = table.differences(systems)
     assert set(found) == {"a - b", "b - a"}
     for average, values in draws.items():
         width = max(values) - min(values)
@@ -140,7 +140,7 @@ def test_intervals_know_a_difference_from_none():
     same = random_counts(4)
     better = random_counts(5, quality=0.95)
     systems = {"a": scored(same), "b": scored(better), "c": scored(same)}
-    found = compare_table.differences(systems)
+    found = table.differences(systems)
     assert found["b - a"]["micro"]["low"] > 0.1
     assert found["c - a"]["micro"]["low"] < 0 < found["c - a"]["micro"]["high"]
     assert found["c - a"]["micro"]["difference"] == 0
@@ -168,7 +168,7 @@ def peer(request, tmp_path_factory):
 
 def test_peers_are_scored_by_what_they_predict(peer):
     nlp, path = peer
-    row = compare_run.score(nlp, path)
+    row = run.score(nlp, path)
     flat = nlp.pipe_names[-1] == "ner"
     predicted = [
         {(e.start, e.end, e.label_) for e in doc.ents} if flat else {*found(doc)}
@@ -191,11 +191,11 @@ def test_peers_are_scored_by_what_they_predict(peer):
 def test_the_threshold_of_a_peer_is_the_best(tmp_path):
     path = tmp_path / "dev.spacy"
     nlp = train_peer("spacy_spancat", path, steps=5)
-    chosen = compare_predict.choose_threshold(nlp, path)
+    chosen = predict.choose_threshold(nlp, path)
     f1 = {}
     for threshold in [chosen, *numpy.arange(0.01, 1, 0.01).tolist()]:
         nlp.get_pipe("spancat").cfg["threshold"] = threshold
-        f1[threshold] = compare_run.score(nlp, path)["metrics"]["micro"]["f"]
+        f1[threshold] = run.score(nlp, path)["metrics"]["micro"]["f"]
     assert f1[chosen] == max(f1.values()) > min(f1.values())
 
 
@@ -212,7 +212,7 @@ def test_head_parameters_are_those_behind_the_encoder():
     n_labels, width, head_width = len(pipe.labels), 16, 16
     # Queries and keys of each label, with a bias.
     expected = n_labels * 2 * head_width * (width + 1)
-    assert compare_predict.head_parameters(pipe) == expected
+    assert predict.head_parameters(pipe) == expected
 
 
 @pytest.mark.parametrize(
@@ -231,10 +231,10 @@ def test_head_parameters_are_those_behind_the_encoder():
 )
 def test_what_cannot_be_compared_is_an_error(tmp_path, monkeypatch, options, message):
     monkeypatch.chdir(tmp_path)
-    parts = [Path(f"{part}.spacy") for part in compare_run.PARTS]
+    parts = [Path(f"{part}.spacy") for part in run.PARTS]
     for path in parts:
         path.touch()
-    done = CliRunner().invoke(app, [".", "tok2vec", *options])
+    done = CliRunner().invoke(app, [*COMPARE, ".", "tok2vec", *options])
     assert done.exit_code == 1
     assert message in " ".join(done.output.split())
     assert sorted(Path().iterdir()) == sorted(parts)
@@ -242,7 +242,7 @@ def test_what_cannot_be_compared_is_an_error(tmp_path, monkeypatch, options, mes
 
 def test_scores_on_given_mentions_are_marked():
     row = {
-        **compare_table.summary(scored(random_counts(0))),
+        **table.summary(scored(random_counts(0))),
         "head_parameters": 1234,
         "train": {"words_per_second": 1, "times_as_fast": {"wall": 1.0, "cpu": 1.0}},
         "predict": {"words_per_second": 2, "times_as_fast": {"wall": 2.0, "cpu": 0.5}},
@@ -259,12 +259,12 @@ def test_scores_on_given_mentions_are_marked():
         "differences": {"typing - found": difference},
         "given_mentions": {"typing": {"micro": {"f": 0.5}, "macro": {"f": 0.25}}},
     }
-    text = compare_table.markdown(result)
+    text = table.markdown(result)
     assert "| typing (given mentions) |" in text and "| found |" in text
     assert "+25.00" not in text
     assert "cannot be compared" in text and "| 2.00 (0.50) |" in text
     assert "spans that found finds (seed 0), it has micro / macro F1 50.00 / 25" in text
-    unmarked = compare_table.markdown({**result, "given_mentions": {}})
+    unmarked = table.markdown({**result, "given_mentions": {}})
     assert "+25.00 [+12.50, +37.50]" in unmarked
     assert "given" not in unmarked and "cannot be compared" not in unmarked
 
@@ -319,9 +319,9 @@ def python(*args):
 def test_a_comparison_goes_on_where_it_was_interrupted(corpus, tmp_path):
     systems = ["bundle_span", "sequence_crf", "typing"]
     options = f"--systems {','.join(systems)} --seeds 0,1 --rounds 1"
-    script = [SCRIPTS / "compare.py", corpus, "tok2vec", *options.split()]
+    arguments = ["-m", "spacy", *COMPARE, corpus, "tok2vec", *options.split()]
     settings = ["--training.max_epochs", 1]
-    command = [sys.executable, "-u", *map(str, [*script, *settings])]
+    command = [sys.executable, "-u", *map(str, [*arguments, *settings])]
     folder = tmp_path / "metrics" / "compare-demo-tok2vec"
     first = folder / "bundle_span-0.json"
 
@@ -389,7 +389,7 @@ def check_table(folder, table, systems):
                 assert row[average][x]["std"] == pytest.approx(deviation)
         for each in of_seeds:
             counts = numpy.array(each["counts"]).sum(0)
-            f = compare_table.f1(counts)
+            f = table.f1(counts)
             for average in ("micro", "macro"):
                 assert f[average] == pytest.approx(each["metrics"][average]["f"])
         assert row["head_parameters"] == of_seeds[1]["head_parameters"]
