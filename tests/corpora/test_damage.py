@@ -42,7 +42,8 @@ def convert(folder, number):
         converted = Conversion(path, target, Options()).run()
     except CorpusError as error:
         message = str(error)
-        assert re.match(rf"{re.escape(str(folder))}\S*, line \d+: ", message), message
+        place = rf"\[E009\] {re.escape(str(folder))}\S*, line \d+: "
+        assert re.match(place, message), message
         assert len(message) < 700 + len(str(path)), message
         assert not target.parent.exists() or not [*target.parent.iterdir()]
         return "refused"
