@@ -169,6 +169,36 @@ class Errors(metaclass=_WithCodes):
         "torchrun has started {size} workers, and --workers asks for {workers} more. "
         "Leave --workers out."
     )
+    E160 = "There is no file {path!r}."
+    E161 = (
+        "{what} needs a package that is not installed. Install it with "
+        "pip install 'spacy-globalpointer[{extra}]'."
+    )
+    E162 = (
+        "The name of {path} does not say the form of the file ({suffixes}, or packed "
+        "with .gz or .zst). Name the form with --input-format."
+    )
+    E163 = "The text has {length:,} characters, more than nlp.max_length ({longest:,})."
+    E164 = (
+        "No component of the pipeline {names} names a key of doc.spans. Name the key "
+        "with --spans-key."
+    )
+    E165 = (
+        "{path} is there already, from {what}. Name another output, or replace it with "
+        "--overwrite."
+    )
+    E166 = "Another process is writing {path}."
+    E167 = (
+        "Standard input is not the same as when {path} was begun. Give the same input, "
+        "or begin again with --overwrite."
+    )
+    E168 = (
+        "A worker process was killed, often for lack of memory. What is finished is "
+        "kept: call the command again, with a smaller --n-process or --batch-size."
+    )
+    E170 = "--ray cannot read standard input. Give a path or a URI."
+    E171 = "The Ray cluster has no {resource} for a worker."
+    E169 = "{output} cannot be written to standard output; name a file."
 
 
 class Warnings(metaclass=_WithCodes):

@@ -20,6 +20,7 @@ COMMANDS = (
     "report",
     "unbundle",
     "compare",
+    "annotate",
 )
 
 
