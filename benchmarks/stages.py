@@ -21,7 +21,7 @@ from systems import ENCODER
 from tqdm import tqdm
 from wasabi import msg
 
-from spacy_globalpointer.models.span_scorer import scorer_of
+from spacy_globalpointer.models.span_scorer import get_head_layer
 
 ARCHITECTURES = ["GlobalPointer", "EfficientGlobalPointer"]
 STAGES = ["forward", "loss with gold", "backward", "optimizer"]
@@ -36,7 +36,7 @@ class Stages:
 
     def __init__(self, pipe: Any) -> None:
         self.seconds: DefaultDict[str, float] = defaultdict(float)
-        layer = scorer_of(pipe.model)
+        layer = get_head_layer(pipe.model)
         (shim,) = layer.shims
         forward = self.timed("forward", layer._func)
 
@@ -61,7 +61,7 @@ class Stages:
 
 def projection(system: System, n_tokens: int) -> float:
     """Seconds of the three products of the projection, forward and backward."""
-    (shim,) = scorer_of(system.nlp.get_pipe("global_pointer").model).shims
+    (shim,) = get_head_layer(system.nlp.get_pipe("global_pointer").model).shims
     weight = shim._model.projection.weight.detach()
     hidden = torch.randn(n_tokens, weight.shape[1])
     gradient = torch.randn(n_tokens, len(weight))

@@ -15,7 +15,7 @@ from wasabi import msg
 from ..errors import Errors, Warnings
 from ..pipeline.candidates import give_candidates
 from ..pipeline.component import Recognizer
-from ..pipeline.gold import DroppedGold, GoldReader, annotation_found
+from ..pipeline.gold import DropReport, GoldReader, annotation_found
 from ..prediction import little_padding
 
 MODEL = typer.Argument(..., help="Trained pipeline: a folder or a package")
@@ -68,7 +68,7 @@ def read(nlp: Language, pipe: Recognizer, path: Path, limit: int = 0) -> List[Ex
                 example.reference.spans[pipe.key] = list(example.reference.ents)
     key = pipe.cfg.get("candidates_key")
     if key is not None:
-        dropped = DroppedGold()
+        dropped = DropReport()
         for example in examples:
             give_candidates(example, key, dropped)
         if dropped.counts:

@@ -9,7 +9,7 @@ from spacy.pipeline import TrainablePipe
 from spacy.training import Corpus, Example
 
 from ..cli import common
-from ..models.span_scorer import scorer_of
+from ..models.span_scorer import get_head_layer
 from ..pipeline.component import Recognizer
 
 # Key of the gold spans, where a component of spaCy has none of its own.
@@ -99,7 +99,7 @@ def choose_threshold(nlp: Language, data: Path) -> float:
 def head_parameters(pipe: TrainablePipe) -> int:
     """RETURNS (int): The number of weights behind the encoder."""
     if isinstance(pipe, Recognizer):
-        (shim,) = scorer_of(pipe.model).shims
+        (shim,) = get_head_layer(pipe.model).shims
         return sum(weights.numel() for weights in shim._model.parameters())
     return sum(
         node.get_param(name).size

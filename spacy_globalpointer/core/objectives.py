@@ -22,11 +22,11 @@ from .lattice import GoldSpans, Lattice, Layout, touches
 class Objective(ABC):
     """A loss on the lattice and its link from scores to probabilities.
 
-    exclusive (bool): Whether each candidate has exactly one of n_labels + 1
+    mutually_exclusive (bool): Whether each candidate has exactly one of n_labels + 1
         classes, the last of them "no entity", rather than each label or not.
     """
 
-    exclusive = False
+    mutually_exclusive = False
 
     @abstractmethod
     def sums(self, lattice: Lattice, gold: GoldSpans) -> Tuple[Tensor, Tensor, int]:
@@ -36,9 +36,9 @@ class Objective(ABC):
         gold (GoldSpans): The annotation. Candidates that touch a token without
             annotation add neither loss nor gradient.
         RETURNS (Tuple[Tensor, Tensor, int]): The loss, summed over annotated
-            documents and labels (over decisions, where they are exclusive), *shape*
-            (); its gradient, *shape* that of the scores; the number of terms of the
-            sum, at least 1.
+            documents and labels (over candidates, where labels exclude one
+            another), *shape* (); its gradient, *shape* that of the scores; the number
+            of terms of the sum, at least 1.
         """
 
     def __call__(self, lattice: Lattice, gold: GoldSpans) -> Tuple[Tensor, Tensor]:
@@ -147,7 +147,7 @@ class SampledSoftmax(Objective):
     seed (int): Seed of the draws.
     """
 
-    exclusive = True
+    mutually_exclusive = True
 
     def __init__(self, negatives: Optional[int] = 100, seed: int = 0) -> None:
         if negatives is not None and negatives < 1:

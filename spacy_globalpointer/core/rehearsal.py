@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def span_divergence(
-    scores: Tensor, target: Tensor, rows: Sequence[int], exclusive: bool
+    scores: Tensor, target: Tensor, rows: Sequence[int], mutually_exclusive: bool
 ) -> Tuple[Tensor, Tensor]:
     """How far the probabilities of all candidates are from others: the sum of the
     Kullback-Leibler divergences KL(target || scores) of all decisions, with p of the
@@ -23,16 +23,18 @@ def span_divergence(
     target (Tensor): Scores of the model of before, of as many rows or fewer.
         *Shape:* (n_old_rows, n_tokens, width)
     rows (Sequence[int]): The rows of both that are compared.
-    exclusive (bool): Whether the last row of both is "no entity".
+    mutually_exclusive (bool): Whether the last row of both is "no entity".
     RETURNS (Tuple[Tensor, Tensor]): The divergence, and its gradient with regard to
         `scores`, 0 in other rows. *Shapes:* () and that of `scores`
     """
-    index = torch.tensor([*rows, -1] if exclusive else [*rows], device=scores.device)
+    index = torch.tensor(
+        [*rows, -1] if mutually_exclusive else [*rows], device=scores.device
+    )
     own_rows, old_rows = index % len(scores), index % len(target)
     valid = (target > -torch.inf).all(0)
     s = scores[own_rows][:, valid].float()
     t = target[old_rows][:, valid].float()
-    if exclusive:
+    if mutually_exclusive:
         log_q, log_p = s.log_softmax(0), t.log_softmax(0)
         loss = F.kl_div(log_q, log_p, reduction="sum", log_target=True)
         difference = log_q.exp() - log_p.exp()

@@ -126,7 +126,7 @@ def resolve(spans: SpanTable, weights: Floats, overlap: str, flat: str) -> Ints:
     RETURNS (Ints): Their rows.
     """
     if overlap == "nested":
-        kept = best_nested(spans.starts, spans.ends, weights)
+        kept = greedy_nested(spans.starts, spans.ends, weights)
     elif overlap == "flat":
         kept = choose_flat(spans, weights, flat)
     else:
@@ -146,10 +146,10 @@ def choose_flat(spans: SpanTable, weights: Floats, flat: str) -> Mask:
         return longest_flat(spans.starts, spans.ends, spans.scores)
     if flat == "greedy":
         return greedy_flat(spans.starts, spans.ends, spans.scores)
-    return best_flat(spans.starts, spans.ends, weights)
+    return optimal_flat(spans.starts, spans.ends, weights)
 
 
-def best_flat(starts: Ints, ends: Ints, weights: Floats) -> Mask:
+def optimal_flat(starts: Ints, ends: Ints, weights: Floats) -> Mask:
     """The disjoint spans with the highest sum of weights: weighted interval
     scheduling, exact, O(n log n).
 
@@ -239,7 +239,7 @@ def greedy_flat(starts: Ints, ends: Ints, weights: Floats) -> Mask:
     return kept
 
 
-def best_nested(starts: Ints, ends: Ints, weights: Floats) -> Mask:
+def greedy_nested(starts: Ints, ends: Ints, weights: Floats) -> Mask:
     """Spans of which none crosses another, the highest weights first.
 
     starts, ends (Ints): *Shape:* (n,)

@@ -3,13 +3,13 @@
 from ..pipeline.scoring import entities, spans_under
 from .buckets import BUCKETS, TrainingSet, bucket_counts
 from .candidates import Candidates, read_candidates
+from .diagnostics import discrepancies, principal_components, probability_summary
 from .error_kinds import KINDS, ErrorKinds, confusion, error_kinds
 from .intervals import label_counts, macro, prf, resample
 from .metrics import span_metrics
 from .outputs import Outputs, read_outputs
 from .reliability import precision_recall, reliability
 from .result import Result, compare
-from .scores import discrepancies, principal_components, probability_summary
 from .table import SpanTable, read_table
 from .temperatures import fit_temperatures
 from .thresholds import Goal, choose_thresholds

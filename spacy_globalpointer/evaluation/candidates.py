@@ -11,7 +11,7 @@ from spacy.util import minibatch
 from ..core.arrays import Floats, Ints, Mask
 from ..core.decoding import above, margins_over
 from ..core.span_table import SpanTable, overlap_of, resolve, touches_any
-from ..pipeline.gold import DroppedGold, GoldReader, batch_gold
+from ..pipeline.gold import DropReport, GoldReader, batch_gold
 from ..pipeline.span_recognizer import SpanRecognizer
 from .table import number_rows
 
@@ -101,7 +101,7 @@ def read_candidates(
             pipe.label_ids,
             None,
             lattice.scores.device,
-            DroppedGold(),
+            DropReport(),
         )
         labels, starts, lengths = (part.cpu().numpy() for part in gold.index)
         starts = starts + n_tokens

@@ -18,7 +18,7 @@ from ..core.decoding import decode
 from ..core.span_table import touches_any
 from ..pipeline.candidates import give_candidates
 from ..pipeline.component import Recognizer
-from ..pipeline.gold import DroppedGold, batch_gold
+from ..pipeline.gold import DropReport, batch_gold
 from ..pipeline.gold_tags import batch_tags
 from ..pipeline.sequence_ner import SequenceRecognizer
 from ..pipeline.span_recognizer import SpanRecognizer
@@ -134,11 +134,11 @@ def _of_lattice(
             pipe.label_ids,
             pipe.cfg["max_length"],
             lattice.scores.device,
-            DroppedGold(),
+            DropReport(),
         )
     outputs = lattice.scores[:, gold.heads, gold.widths].double()
     own = torch.arange(len(gold.labels), device=outputs.device)
-    odds = outputs.softmax(0).logit() if pipe.objective.exclusive else outputs
+    odds = outputs.softmax(0).logit() if pipe.objective.mutually_exclusive else outputs
     temperatures = pipe.temperatures(pipe.cfg)
     divisors = odds.new_tensor(temperatures)[gold.labels]
     chances = pipe.objective.probability(odds[gold.labels, own] / divisors)
@@ -181,7 +181,7 @@ def _candidates_of(pipe: SpanRecognizer, examples: List[Example]) -> Iterator[No
     predicted = [example.predicted.spans[key] for example in examples]
     try:
         for example in examples:
-            give_candidates(example, key, DroppedGold())
+            give_candidates(example, key, DropReport())
         yield
     finally:
         for example, spans in zip(examples, predicted):
@@ -194,7 +194,7 @@ def _of_sequences(
     docs = [example.predicted for example in examples]
     scores = pipe.predict(scored(docs))
     scheme = pipe._head.scheme
-    gold = batch_tags(examples, pipe.gold_reader, pipe.label_ids, scheme, DroppedGold())
+    gold = batch_tags(examples, pipe.gold_reader, pipe.label_ids, scheme, DropReport())
     starts, ends, labels = scheme.decode(gold.tags)
     predicted = _predicted_cells(pipe, docs)
     gold_cells, cells = number_rows((labels, starts, ends), predicted)

@@ -12,6 +12,7 @@ from ..core.arrays import Floats
 from ..pipeline.component import Recognizer
 from ..pipeline.scoring import entities, spans_under
 from .buckets import BUCKETS, TrainingSet, bucket_counts
+from .diagnostics import discrepancies, principal_components, probability_summary
 from .error_kinds import ErrorKinds, confusion, error_kinds
 from .intervals import (
     LEVEL,
@@ -24,7 +25,6 @@ from .intervals import (
 )
 from .outputs import FLOOR, Outputs, read_outputs
 from .reliability import precision_recall, reliability
-from .scores import discrepancies, principal_components, probability_summary
 from .table import SpanTable, read_table
 
 # Settings that stand beside the scores, of components that have them.

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ..core.lattice import Lattice, Layout, band_sum
 from .content import Content
-from .global_pointer import FIRST_SCORE, copy_rows
+from .global_pointer import FIRST_SCORE, copy_leading_rows
 from .precision import promote, without_autocast
 from .rotary_band import rotary_band
 
@@ -102,8 +102,8 @@ class EfficientGlobalPointer(nn.Module):
             rope=self.rope,
             features=self.features,
         ).to(self.projection.weight)
-        copy_rows(self.projection, head.projection)
-        copy_rows(self.labeller, head.labeller)
+        copy_leading_rows(self.projection, head.projection)
+        copy_leading_rows(self.labeller, head.labeller)
         if self.content is not None:
             head.content = self.content.resized(n_labels)
         return head

@@ -99,13 +99,13 @@ class GlobalPointer(nn.Module):
             head_width=self.head_width,
             rope=self.rope,
         ).to(self.projection.weight)
-        copy_rows(self.projection, head.projection)
+        copy_leading_rows(self.projection, head.projection)
         if self.content is not None:
             head.content = self.content.resized(n_labels)
         return head
 
 
-def copy_rows(source: nn.Linear, target: nn.Linear) -> None:
+def copy_leading_rows(source: nn.Linear, target: nn.Linear) -> None:
     """Give the first rows of `target` the weights of `source`."""
     n_rows = source.out_features
     target.weight[:n_rows] = source.weight

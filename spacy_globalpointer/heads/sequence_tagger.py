@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..core.arrays import Mask
 from ..core.tags import TagScheme
-from .global_pointer import copy_rows
+from .global_pointer import copy_leading_rows
 from .precision import promote, without_autocast
 
 
@@ -70,7 +70,7 @@ class SequenceTagger(nn.Module):
             scheme=self.scheme.name,
             crf=self.crf,
         ).to(self.projection.weight)
-        copy_rows(self.projection, head.projection)
+        copy_leading_rows(self.projection, head.projection)
         if self.crf:
             n_tags = self.scheme.n_tags
             head.transitions[:n_tags, :n_tags] = self.transitions

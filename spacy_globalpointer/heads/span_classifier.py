@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..core.lattice import Lattice, Layout, band_sum
-from .global_pointer import copy_rows
+from .global_pointer import copy_leading_rows
 from .precision import promote, without_autocast
 
 # What a span is represented by, beside its length: its first and last token, the
@@ -118,7 +118,7 @@ class SpanClassifier(nn.Module):
         ).to(self.classifier.weight)
         n_old = self.classifier.out_features - 1
         # "No entity" moves behind the new labels.
-        copy_rows(self.classifier, head.classifier)
+        copy_leading_rows(self.classifier, head.classifier)
         head.classifier.weight[n_old] = head.classifier.weight[-1]
         head.classifier.bias[n_old] = head.classifier.bias[-1]
         head.classifier.weight[-1] = self.classifier.weight[-1]

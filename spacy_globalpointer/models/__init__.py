@@ -6,7 +6,7 @@ from .architectures import (
     build_sequence_ner_v1,
     build_span_classifier_v1,
 )
-from .span_scorer import build_head, resize_head, scorer_of
+from .span_scorer import build_head, get_head_layer, resize_head
 
 __all__ = [
     "build_efficient_global_pointer_v1",
@@ -14,6 +14,6 @@ __all__ = [
     "build_head",
     "build_sequence_ner_v1",
     "build_span_classifier_v1",
+    "get_head_layer",
     "resize_head",
-    "scorer_of",
 ]

@@ -155,7 +155,7 @@ def build_span_classifier_v1(
         length_width=length_width,
         n_lengths=n_lengths,
     )
-    return build_span_model(tok2vec, head, exclusive=True)
+    return build_span_model(tok2vec, head, mutually_exclusive=True)
 
 
 def build_sequence_ner_v1(

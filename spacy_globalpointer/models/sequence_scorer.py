@@ -9,7 +9,7 @@ from thinc.types import Floats2d
 
 from ..core.tags import TagScores
 from ..heads import SequenceTagger
-from .span_scorer import hidden_states, init, run_head, scorer_of
+from .span_scorer import get_head_layer, hidden_states, init, run_head
 from .types import SequenceModelT, TaggerModelT
 
 
@@ -37,13 +37,15 @@ def sequence_scorer() -> TaggerModelT:
     )
 
 
-def set_tags(model: SequenceModelT, scheme: str, crf: bool) -> None:
+def set_tag_scheme(model: SequenceModelT, scheme: str, crf: bool) -> None:
     """Set what heads that are built from now on have.
 
     scheme (str): "BIO" or "BILUO".
     crf (bool): Whether there is a CRF.
     """
-    scorer_of(model).attrs["build"] = partial(SequenceTagger, scheme=scheme, crf=crf)
+    get_head_layer(model).attrs["build"] = partial(
+        SequenceTagger, scheme=scheme, crf=crf
+    )
 
 
 def forward(

@@ -24,23 +24,23 @@ from .types import HeadBuilderT, HeadModelT, SpanModelT
 def build_span_model(
     tok2vec: Model[List[Doc], List[Floats2d]],
     head: HeadBuilderT,
-    exclusive: bool = False,
+    mutually_exclusive: bool = False,
 ) -> SpanModelT:
     """An encoder and a head.
 
     tok2vec (Model): The encoder, or a listener to one.
     head (Callable[[int, int], nn.Module]): Makes the torch head of a hidden width
         and a number of labels, once both are known.
-    exclusive (bool): Whether the head scores one class more than there are labels,
-        "no entity", for an objective of which the classes exclude each other.
+    mutually_exclusive (bool): Whether the head scores one class more than there are
+        labels, "no entity", for an objective whose classes exclude one another.
     """
-    model = chain(tok2vec, span_scorer(head, exclusive))
+    model = chain(tok2vec, span_scorer(head, mutually_exclusive))
     # `spacy debug model` looks for it.
     model.set_ref("tok2vec", tok2vec)
     return model
 
 
-def span_scorer(head: HeadBuilderT, exclusive: bool = False) -> HeadModelT:
+def span_scorer(head: HeadBuilderT, mutually_exclusive: bool = False) -> HeadModelT:
     """A layer without weights until `build_head` gives it a torch head."""
     return Model(
         "span_scorer",
@@ -49,14 +49,14 @@ def span_scorer(head: HeadBuilderT, exclusive: bool = False) -> HeadModelT:
         dims={"nI": None, "nO": None},
         attrs={
             "build": head,
-            "exclusive": exclusive,
+            "mutually_exclusive": mutually_exclusive,
             "dropout_rate": 0.0,
             "max_length": None,
         },
     )
 
 
-def scorer_of(model: SpanModelT) -> HeadModelT:
+def get_head_layer(model: SpanModelT) -> HeadModelT:
     """The layer of a model that holds its head."""
     return cast(HeadModelT, model.layers[-1])
 

@@ -16,7 +16,7 @@ from spacy.training.corpus import create_docbin_reader
 from ..core.lattice import Lattice
 from ..errors import Warnings
 from .alignment import Alignment
-from .gold import AlignedGold, DroppedGold, GoldReader
+from .gold import AlignedGold, DropReport, GoldReader
 
 
 class CandidateReader(GoldReader):
@@ -30,11 +30,11 @@ class CandidateReader(GoldReader):
         super().__init__(source, spans_key)
         self.key = key
 
-    def read(self, example: Example, dropped: DroppedGold) -> AlignedGold:
+    def read(self, example: Example, dropped: DropReport) -> AlignedGold:
         """A document without candidates says nothing, and gold spans that are not
         among the candidates are dropped."""
         # What is wrong with candidates is counted where they are scored.
-        candidates = self.candidates(example, DroppedGold())
+        candidates = self.candidates(example, DropReport())
         if candidates is None:
             n_tokens = len(example.predicted)
             return AlignedGold([], numpy.ones(n_tokens, dtype=bool))
@@ -48,9 +48,7 @@ class CandidateReader(GoldReader):
                 dropped.add("not among the candidates", span)
         return replace(gold, spans=spans)
 
-    def candidates(
-        self, example: Example, dropped: DroppedGold
-    ) -> Optional[List[Span]]:
+    def candidates(self, example: Example, dropped: DropReport) -> Optional[List[Span]]:
         """The candidates of an example, None if it has no such group.
 
         Those of the predicted document, else those of the reference, found on the
@@ -63,13 +61,13 @@ class CandidateReader(GoldReader):
         return aligned_candidates(example, self.key, dropped)
 
 
-def aligned_candidates(example: Example, key: str, dropped: DroppedGold) -> List[Span]:
+def aligned_candidates(example: Example, key: str, dropped: DropReport) -> List[Span]:
     """The candidates of a reference on the tokens of the predicted document, without
     labels.
 
     example (Example): The example.
     key (str): Key of doc.spans of the reference.
-    dropped (DroppedGold): Counts what begins or ends inside a token there.
+    dropped (DropReport): Counts what begins or ends inside a token there.
     """
     spans = []
     for span in example.reference.spans[key]:
@@ -90,14 +88,14 @@ def only_candidates(
     lattice: Lattice,
     candidates: Sequence[Iterable[Span]],
     max_length: Optional[int],
-    dropped: DroppedGold,
+    dropped: DropReport,
 ) -> Lattice:
     """The lattice with -inf wherever there is no candidate.
 
     lattice (Lattice): Scores of all spans.
     candidates (Sequence[Iterable[Span]]): The candidates of each document.
     max_length (Optional[int]): Longest span, in tokens. None: no limit.
-    dropped (DroppedGold): Counts the candidates that have no cell.
+    dropped (DropReport): Counts the candidates that have no cell.
     """
     cells: List[Tuple[int, int]] = []
     offset = 0
@@ -138,7 +136,7 @@ def create_candidates_corpus_v1(
     reported: Dict[str, int] = {}
 
     def read(nlp: Language) -> Iterator[Example]:
-        dropped = DroppedGold(one_pass=True)
+        dropped = DropReport(one_pass=True)
         for example in corpus(nlp):
             give_candidates(example, candidates_key, dropped)
             yield example
@@ -154,7 +152,7 @@ def create_candidates_corpus_v1(
     return read
 
 
-def give_candidates(example: Example, key: str, dropped: DroppedGold) -> None:
+def give_candidates(example: Example, key: str, dropped: DropReport) -> None:
     """Copy the candidates of the reference to the predicted document. Arguments as
     for `aligned_candidates`."""
     if key in example.reference.spans:

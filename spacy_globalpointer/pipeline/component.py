@@ -36,7 +36,7 @@ from ..core.tags import TagScores
 from ..core.threads import one_thread_in_fork
 from ..errors import Errors, Warnings
 from ..models.head_shim import renew_ids
-from ..models.span_scorer import build_head, resize_head, scorer_of
+from ..models.span_scorer import build_head, get_head_layer, resize_head
 from .checksums import (
     CHECKSUMS,
     CONFIGURED,
@@ -46,7 +46,7 @@ from .checksums import (
 )
 from .gold import (
     AlignedGold,
-    DroppedGold,
+    DropReport,
     GoldReader,
     TrainingData,
     annotation_found,
@@ -106,7 +106,7 @@ class Recognizer(TrainablePipe):
         self.cfg = {**defaults(self.declared), **settings, **defaults(STATE)}
         check_config(settings, name)
         self._configured = {x: copy.deepcopy(self.cfg[x]) for x in self.declared}
-        self.dropped_gold = DroppedGold()
+        self.dropped_gold = DropReport()
         # The model as it is when `nlp.resume_training` is called, which sets it.
         self._rehearsal_model: Optional[Model] = None
 
@@ -186,17 +186,17 @@ class Recognizer(TrainablePipe):
         self.cfg["labels"].append(label)
         self.vocab.strings.add(label)
         if self._is_built:
-            resize_head(scorer_of(self.model), len(self.labels))
+            resize_head(get_head_layer(self.model), len(self.labels))
             self._set_n_labels()
             self.cfg["untrained_labels"].append(label)
         return 1
 
     @property
     def _is_built(self) -> bool:
-        return bool(scorer_of(self.model).shims)
+        return bool(get_head_layer(self.model).shims)
 
     def _set_n_labels(self) -> None:
-        for layer in (self.model, scorer_of(self.model)):
+        for layer in (self.model, get_head_layer(self.model)):
             layer.set_dim("nO", len(self.labels), force=True)
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
@@ -387,7 +387,7 @@ class Recognizer(TrainablePipe):
         self._set_n_labels()
         self._prepare_build()
         self.model.initialize(X=data.sample or [Doc(self.vocab, words=["x"])])
-        self.cfg["width"] = scorer_of(self.model).get_dim("nI")
+        self.cfg["width"] = get_head_layer(self.model).get_dim("nI")
         self.cfg["untrained_labels"] = []
 
     def _measure(
@@ -406,7 +406,7 @@ class Recognizer(TrainablePipe):
         """
         reader = reader or self.gold_reader
         data = TrainingData()
-        self.dropped_gold = DroppedGold(one_pass=True)
+        self.dropped_gold = DropReport(one_pass=True)
         for example in _checked(get_examples, f"{type(self).__name__}.initialize"):
             gold = reader.read(example, self.dropped_gold)
             data.add(example, gold, reader)
@@ -574,7 +574,7 @@ class Recognizer(TrainablePipe):
         self.cfg.update(cfg)
         if width is not None:
             self._prepare_build()
-            build_head(scorer_of(self.model), width, len(labels))
+            build_head(get_head_layer(self.model), width, len(labels))
             self._set_n_labels()
         return checksums
 

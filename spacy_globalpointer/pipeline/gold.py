@@ -13,7 +13,7 @@ from ..core.lattice import GoldSpans
 from ..core.span_table import touches_any
 from ..span_groups import contiguous_spans
 from .alignment import Alignment
-from .dropped_gold import DroppedGold
+from .drop_report import DropReport
 
 SOURCES = ("spans", "ents")
 # How many documents the widths of the model are found with.
@@ -63,13 +63,11 @@ class GoldReader:
             return list(reference.ents)
         return contiguous_spans(reference.spans[self.spans_key])
 
-    def candidates(
-        self, example: Example, dropped: DroppedGold
-    ) -> Optional[List[Span]]:
+    def candidates(self, example: Example, dropped: DropReport) -> Optional[List[Span]]:
         """The spans that are scored, on the predicted tokens. None: all are."""
         return None
 
-    def read(self, example: Example, dropped: DroppedGold) -> AlignedGold:
+    def read(self, example: Example, dropped: DropReport) -> AlignedGold:
         """Align the gold spans of an example with its predicted document. What
         begins or ends inside a token there is dropped, and what has no label."""
         reference = example.reference
@@ -148,17 +146,17 @@ class TrainingData:
         for start, end, span in gold.spans:
             self.labels.add(span.label_)
             self.longest = max(self.longest, end - start)
-        candidates = reader.candidates(example, DroppedGold())
+        candidates = reader.candidates(example, DropReport())
         if candidates is not None:
             self.n_with_candidates += 1
             self.longest = max(self.longest, *map(len, candidates), 0)
 
 
-def usable_cells(
+def gold_indices(
     gold: AlignedGold,
     label_ids: Dict[int, int],
     max_length: Optional[int],
-    dropped: DroppedGold,
+    dropped: DropReport,
 ) -> List[Tuple[int, int, int]]:
     """The cells (label, head, width) of gold spans that have one in the lattice.
 
@@ -166,7 +164,7 @@ def usable_cells(
     label_ids (Dict[int, int]): Row of each label in the lattice, by the hash of
         its name.
     max_length (Optional[int]): Longest candidate, in tokens. None: no limit.
-    dropped (DroppedGold): Counts the others.
+    dropped (DropReport): Counts the others.
     """
     cells: Dict[Tuple[int, int, int], None] = {}
     for start, end, span in gold.spans:
@@ -179,7 +177,7 @@ def usable_cells(
     return list(cells)
 
 
-def count_second_labels(gold: AlignedGold, dropped: DroppedGold) -> None:
+def count_multilabel_spans(gold: AlignedGold, dropped: DropReport) -> None:
     """Count the gold spans that share all of their tokens with one before, of
     another label: a softmax predicts one of them."""
     labels: Dict[Tuple[int, int], int] = {}
@@ -189,13 +187,13 @@ def count_second_labels(gold: AlignedGold, dropped: DroppedGold) -> None:
 
 
 def count_without_room(
-    gold: AlignedGold, learnable: Callable[[Ints, Ints], Mask], dropped: DroppedGold
+    gold: AlignedGold, learnable: Callable[[Ints, Ints], Mask], dropped: DropReport
 ) -> None:
     """Count the gold spans that an objective of whole answers leaves out.
 
     gold (AlignedGold): The gold spans of one example.
     learnable (Callable): `Objective.learnable`.
-    dropped (DroppedGold): Counts the others.
+    dropped (DropReport): Counts the others.
     """
     cells = {(start, end, span.label): span for start, end, span in gold.spans}
     if not cells:
@@ -212,10 +210,10 @@ def batch_gold(
     label_ids: Dict[int, int],
     max_length: Optional[int],
     device: torch.device,
-    dropped: DroppedGold,
+    dropped: DropReport,
 ) -> GoldSpans:
     """The gold spans of a batch as indices into its lattice, on `device`. The
-    other arguments are those of `usable_cells`."""
+    other arguments are those of `gold_indices`."""
     cells: List[Tuple[int, int, int]] = []
     unknown = []
     n_docs = offset = 0
@@ -224,7 +222,7 @@ def batch_gold(
         n_tokens = len(example.predicted)
         cells.extend(
             (label, offset + head, width)
-            for label, head, width in usable_cells(gold, label_ids, max_length, dropped)
+            for label, head, width in gold_indices(gold, label_ids, max_length, dropped)
         )
         if gold.unknown is None:
             unknown.append(numpy.zeros(n_tokens, dtype=bool))

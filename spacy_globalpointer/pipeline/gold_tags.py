@@ -8,14 +8,14 @@ from spacy.training import Example
 from ..core.arrays import Ints
 from ..core.span_table import longest_flat
 from ..core.tags import GoldTags, TagScheme
-from .gold import AlignedGold, DroppedGold, GoldReader
+from .gold import AlignedGold, DropReport, GoldReader
 
 
 def flat_gold(
     golds: Sequence[AlignedGold],
     offsets: Sequence[int],
     label_ids: Dict[int, int],
-    dropped: DroppedGold,
+    dropped: DropReport,
 ) -> Tuple[Ints, Ints, Ints]:
     """The gold spans of a batch that a sequence of tags has room for: of those that
     overlap, the outermost, as `spacy.util.filter_spans` has them.
@@ -23,7 +23,7 @@ def flat_gold(
     golds (Sequence[AlignedGold]): The gold spans of each example.
     offsets (Sequence[int]): The first token of each example in the batch.
     label_ids (Dict[int, int]): Number of each label, by the hash of its name.
-    dropped (DroppedGold): Counts the others.
+    dropped (DropReport): Counts the others.
     RETURNS (Tuple[Ints, Ints, Ints]): Starts, ends, counted over the batch, and
         labels.
     """
@@ -49,7 +49,7 @@ def batch_tags(
     reader: GoldReader,
     label_ids: Dict[int, int],
     scheme: TagScheme,
-    dropped: DroppedGold,
+    dropped: DropReport,
 ) -> GoldTags:
     """The gold tags of a batch. The other arguments are those of `flat_gold`."""
     lengths = [len(example.predicted) for example in examples]

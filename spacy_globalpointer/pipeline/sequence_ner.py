@@ -18,8 +18,8 @@ from ..core.tags import TagScores
 from ..core.threads import one_thread
 from ..errors import Errors
 from ..heads import SequenceTagger
-from ..models.sequence_scorer import set_tags
-from ..models.span_scorer import scorer_of
+from ..models.sequence_scorer import set_tag_scheme
+from ..models.span_scorer import get_head_layer
 from ..models.types import SequenceModelT
 from .annotations import write_ents, write_spans
 from .component import Recognizer
@@ -90,10 +90,10 @@ class SequenceRecognizer(Recognizer):
 
     @property
     def _head(self) -> SequenceTagger:
-        return scorer_of(self.model).shims[0]._model
+        return get_head_layer(self.model).shims[0]._model
 
     def _prepare_build(self) -> None:
-        set_tags(self.model, self.cfg["scheme"], self.cfg["crf"])
+        set_tag_scheme(self.model, self.cfg["scheme"], self.cfg["crf"])
 
     def _check_model(self) -> None:
         super()._check_model()
@@ -122,7 +122,7 @@ class SequenceRecognizer(Recognizer):
         self._check_model()
         docs = list(docs)
         if not any(map(len, docs)):
-            return scorer_of(self.model).predict([])
+            return get_head_layer(self.model).predict([])
         scores = self.model.predict(docs)
         for row in self._untrained_rows:
             scores.emissions[:, self._head.scheme.tags_of(row)] = -inf

@@ -108,12 +108,12 @@ def _require(is_allowed: bool) -> None:
 
 
 def _number(
-    value: Any, lowest: float, highest: float, exclusive: bool = False
+    value: Any, lowest: float, highest: float, above_lowest: bool = False
 ) -> float:
-    """A number in an interval, without its lower end if `exclusive`."""
+    """A number in an interval, without its lower end if `above_lowest`."""
     _require(isinstance(value, Real) and not isinstance(value, bool))
     number = int(value) if isinstance(value, Integral) else float(value)
-    _require(lowest <= number <= highest and not (exclusive and number == lowest))
+    _require(lowest <= number <= highest and not (above_lowest and number == lowest))
     return number
 
 
@@ -184,7 +184,7 @@ def _error(name: str, value: Any) -> ValueError:
 
 
 _probability = partial(_number, lowest=0, highest=1)
-_temperature = partial(_number, lowest=0, highest=1e9, exclusive=True)
+_temperature = partial(_number, lowest=0, highest=1e9, above_lowest=True)
 
 # What all components have.
 SHARED = {

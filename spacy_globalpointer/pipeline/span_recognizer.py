@@ -29,21 +29,21 @@ from ..core.rehearsal import span_divergence
 from ..core.span_table import SpanTable
 from ..core.threads import one_thread
 from ..errors import Errors, Warnings
-from ..models.span_scorer import predict_lattice, scorer_of
+from ..models.span_scorer import get_head_layer, predict_lattice
 from ..models.types import SpanModelT
 from .annotations import write_ents, write_spans
 from .candidates import CandidateReader, only_candidates
 from .component import Recognizer
 from .gold import (
     AlignedGold,
-    DroppedGold,
+    DropReport,
     GoldReader,
     TrainingData,
     annotation_found,
     batch_gold,
-    count_second_labels,
+    count_multilabel_spans,
     count_without_room,
-    usable_cells,
+    gold_indices,
 )
 from .settings import (
     FLAT_ENTS,
@@ -148,20 +148,20 @@ class SpanRecognizer(Recognizer):
         settings (Any): Settings that are not to have their default.
         """
         super().__init__(vocab, model, name, scorer, settings)
-        exclusive = scorer_of(model).attrs["exclusive"]
-        if exclusive != objective.exclusive:
+        mutually_exclusive = get_head_layer(model).attrs["mutually_exclusive"]
+        if mutually_exclusive != objective.mutually_exclusive:
             classes = {True: "exclude each other", False: "do not exclude each other"}
             raise ValueError(
                 Errors.E020.format(
                     name=name,
-                    model=classes[exclusive],
+                    model=classes[mutually_exclusive],
                     objective=type(objective).__name__,
-                    other=classes[objective.exclusive],
+                    other=classes[objective.mutually_exclusive],
                 )
             )
         self.objective = objective
         self._longest_candidate = 0
-        self.dropped_candidates = DroppedGold()
+        self.dropped_candidates = DropReport()
         self._warned_of_no_candidates = False
         self._warned_of_cut = False
 
@@ -175,9 +175,9 @@ class SpanRecognizer(Recognizer):
     def _count_unusable(self, gold: AlignedGold, label_ids: Dict[int, int]) -> None:
         # A length that is measured is that of the longest span.
         limit = None if self._is_length_measured else self.cfg["max_length"]
-        usable_cells(gold, label_ids, limit, self.dropped_gold)
-        if self.objective.exclusive:
-            count_second_labels(gold, self.dropped_gold)
+        gold_indices(gold, label_ids, limit, self.dropped_gold)
+        if self.objective.mutually_exclusive:
+            count_multilabel_spans(gold, self.dropped_gold)
         count_without_room(gold, self.objective.learnable, self.dropped_gold)
 
     def _fit_to(self, data: TrainingData) -> None:
@@ -196,7 +196,7 @@ class SpanRecognizer(Recognizer):
         self._set_max_length()
 
     def _set_max_length(self) -> None:
-        scorer_of(self.model).attrs["max_length"] = self.cfg["max_length"]
+        get_head_layer(self.model).attrs["max_length"] = self.cfg["max_length"]
 
     def _split(self, docs: List[Doc]) -> Iterator[List[Doc]]:
         limit = self.cfg["max_length"]
@@ -223,7 +223,7 @@ class SpanRecognizer(Recognizer):
         docs = list(docs)
         if not any(map(len, docs)):
             layout = Layout([0] * len(docs))
-            n_classes = len(self.labels) + self.objective.exclusive
+            n_classes = len(self.labels) + self.objective.mutually_exclusive
             return Lattice(Tensor(n_classes, 0, layout.width), layout)
         lattice = predict_lattice(self.model, docs, self.cfg["max_length"])
         lattice.scores[self._untrained_rows] = -inf
@@ -392,7 +392,7 @@ class SpanRecognizer(Recognizer):
         target = predict_lattice(self._rehearsal_model, docs, self.cfg["max_length"])
         rows = self._rehearsed_rows
         loss, d_scores = span_divergence(
-            scores.scores, target.scores, rows, self.objective.exclusive
+            scores.scores, target.scores, rows, self.objective.mutually_exclusive
         )
         return loss, d_scores, max(len(docs) * len(rows), 1)
 
@@ -411,7 +411,7 @@ class SpanRecognizer(Recognizer):
         labels_given: bool,
         reader: Optional[GoldReader] = None,
     ) -> TrainingData:
-        self.dropped_candidates = DroppedGold()
+        self.dropped_candidates = DropReport()
         data = super()._measure(get_examples, nlp, labels_given, reader)
         key = self.cfg["candidates_key"]
         if key is None or reader is not None or data.n_with_candidates:

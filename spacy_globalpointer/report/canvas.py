@@ -45,7 +45,7 @@ STYLE = {
 
 
 @contextmanager
-def styled() -> Iterator[None]:
+def plot_style() -> Iterator[None]:
     with matplotlib.rc_context(STYLE), warnings.catch_warnings():
         # Labels in scripts that the font lacks: the page has them in its tables.
         warnings.filterwarnings("ignore", "Glyph .* missing")
@@ -59,7 +59,7 @@ def save(figure: Figure, path: Path) -> str:
     path (Path): The files, without suffix.
     RETURNS (str): The SVG.
     """
-    with styled():
+    with plot_style():
         figure.savefig(path.with_suffix(".png"), dpi=150)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
@@ -71,7 +71,7 @@ def save(figure: Figure, path: Path) -> str:
 def to_png(figure: Figure) -> bytes:
     """Draw a figure as PNG."""
     buffer = io.BytesIO()
-    with styled():
+    with plot_style():
         figure.savefig(buffer, format="png", dpi=110)
     return buffer.getvalue()
 

@@ -17,7 +17,7 @@ from .comparison import (
     kinds_in,
 )
 from .drawing import NestedSpanRenderer, chip, describe, draw, language
-from .script import SCRIPT
+from .page_js import SCRIPT
 from .style import STYLE
 
 MISSED = "−"

@@ -6,7 +6,7 @@ import numpy
 from matplotlib.figure import Figure
 
 from ..core.arrays import Floats, Ints
-from .canvas import HEAT, MOST_LABELS, new_axes, style_of, styled
+from .canvas import HEAT, MOST_LABELS, new_axes, plot_style, style_of
 
 
 def plot_labels(models: Mapping[str, Mapping[str, Any]]) -> Figure:
@@ -20,7 +20,7 @@ def plot_labels(models: Mapping[str, Mapping[str, Any]]) -> Figure:
         for label, row in scores.items():
             gold[label] = max(gold.get(label, 0), row["gold"])
     labels = sorted(gold, key=lambda label: -gold[label])[:MOST_LABELS]
-    with styled():
+    with plot_style():
         figure, axes = new_axes(
             6, 0.8 + 0.3 * max(len(labels), 1) * (len(models) + 1) / 2
         )
@@ -62,7 +62,7 @@ def plot_buckets(buckets: Mapping[str, Mapping[str, Any]]) -> Figure:
         for j, bucket in enumerate(row):
             if bucket["gold"] or bucket["predicted"]:
                 values[i, j] = bucket["f"]
-    with styled():
+    with plot_style():
         figure, axes = new_axes(6.4, 0.8 + 0.62 * len(values))
         image = _heatmap(axes, values)
         for i, row in enumerate(rows):
@@ -90,7 +90,7 @@ def plot_confusion(labels: Sequence[str], matrix: Ints) -> Figure:
     kept = numpy.append(chosen, len(labels))
     matrix = matrix[numpy.ix_(kept, kept)]
     names = [*(labels[i] for i in chosen), "(none)"]
-    with styled():
+    with plot_style():
         size = 2.2 + 0.52 * len(names)
         figure, axes = new_axes(size + 0.6, size)
         shares = matrix / numpy.maximum(matrix.sum(1, keepdims=True), 1)
@@ -124,7 +124,7 @@ def plot_training(rows: Sequence[Mapping[str, Any]]) -> Figure:
 
     rows (Sequence[Mapping[str, Any]]): From `read_training_log`.
     """
-    with styled():
+    with plot_style():
         figure = Figure(figsize=(8, 3), layout="constrained")
         steps = [row["step"] for row in rows]
         panels = (("losses", "loss"), ("scores", "score"))
@@ -161,7 +161,7 @@ def plot_lattice(
     low, high (float): The ends of the colour map.
     """
     n = len(tokens)
-    with styled():
+    with plot_style():
         size = min(2.4 + 0.26 * n, 14)
         figure, axes = new_axes(size + 0.8, size)
         shape = (max(n, 1),) * 2

@@ -6,7 +6,7 @@ import numpy
 from matplotlib.figure import Figure
 
 from ..core.arrays import Floats, Ints, Mask
-from .canvas import COLOURS, MOST_LABELS, new_axes, style_of, styled
+from .canvas import COLOURS, MOST_LABELS, new_axes, plot_style, style_of
 
 # Points that are drawn of a cloud.
 MOST_POINTS = 1500
@@ -23,7 +23,7 @@ def plot_probabilities(probabilities: Floats, found: Mask) -> Figure:
         "found": probabilities[found],
         "not found": probabilities[~found],
     }
-    with styled():
+    with plot_style():
         figure, axes = new_axes(3.7, 3.2)
         for place, values in enumerate(groups.values()):
             colour = COLOURS[place]
@@ -55,7 +55,7 @@ def plot_components(
     labels (Sequence[str]): The labels.
     label_of (Ints): The label of each span. *Shape:* (n_spans,)
     """
-    with styled():
+    with plot_style():
         figure, axes = new_axes(5, 4)
         if len(places) > MOST_POINTS:
             random = numpy.random.default_rng(0)
@@ -100,7 +100,7 @@ def plot_discrepancies(rows: Sequence[Mapping[str, Any]]) -> Figure:
         for row in rows
         if row["log_ratio"] is not None and row["scaled_variance"] is not None
     ]
-    with styled():
+    with plot_style():
         figure, axes = new_axes(5, 3.6)
         axes.axhline(0, color="black", linewidth=0.8)
         for row in points:
@@ -125,7 +125,7 @@ def plot_reliability(models: Mapping[str, Mapping[str, Any]]) -> Figure:
 
     models (Mapping[str, Mapping[str, Any]]): What `reliability` gives of each model.
     """
-    with styled():
+    with plot_style():
         figure, axes = new_axes(3.7, 3.5)
         axes.plot([0, 1], [0, 1], color="black", linewidth=0.8, linestyle=":")
         for number, (name, values) in enumerate(models.items()):
@@ -151,7 +151,7 @@ def plot_precision_recall(curves: Mapping[str, Mapping[str, Any]]) -> Figure:
     curves (Mapping[str, Mapping[str, Any]]): From `Result.label_curves`.
     """
     shown = sorted(curves, key=lambda label: -curves[label]["gold"])[: len(COLOURS)]
-    with styled():
+    with plot_style():
         figure, axes = new_axes(3.7, 3.5)
         for number, label in enumerate(shown):
             curve = curves[label]

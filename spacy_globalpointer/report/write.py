@@ -8,8 +8,8 @@ from typing import Any
 import numpy
 from matplotlib.figure import Figure
 
+from ..evaluation.diagnostics import principal_components
 from ..evaluation.result import Result
-from ..evaluation.scores import principal_components
 from ..folders import replaced_folder
 from . import canvas, plots, score_plots
 from .page import span_page

@@ -18,11 +18,11 @@ from spacy_globalpointer.core.decoding import decode, margins_over
 from spacy_globalpointer.core.lattice import Lattice, Layout
 from spacy_globalpointer.core.span_table import (
     OVERLAPS,
-    best_flat,
-    best_nested,
     greedy_flat,
+    greedy_nested,
     inner,
     longest_flat,
+    optimal_flat,
     overlap_of,
     resolve,
 )
@@ -53,7 +53,7 @@ def best_sum(spans, weights):
     )
 
 
-def greedy_nested(spans, weights):
+def nested_highest_first(spans, weights):
     """The spans with the highest weights first, unless they cross one chosen."""
     chosen = []
     for i in sorted(range(len(spans)), key=lambda i: -weights[i]):
@@ -135,7 +135,7 @@ def test_flat_choice_has_the_highest_sum_of_all_subsets(data):
     # Several sets an example: hypothesis spends its time between examples.
     for _ in range(5):
         spans, weights = data.draw(weighted_spans(any_weights))
-        chosen = choose(best_flat, spans, weights)
+        chosen = choose(optimal_flat, spans, weights)
         for i, j in combinations(chosen, 2):
             assert not overlap(spans[i], spans[j])
         total = sum(weights[i] for i in chosen)
@@ -180,7 +180,7 @@ def test_longest_choice_is_that_of_spacy(data):
         spans, scores = data.draw(weighted_spans(any_weights))
         assert choose(longest_flat, spans, [1.5] * len(spans)) == filtered(spans)
         places = [*dict.fromkeys(spans)]
-        kept = choose(best_nested, places, scores[: len(places)])
+        kept = choose(greedy_nested, places, scores[: len(places)])
         nested = [places[i] for i in kept]
         # Some of them twice, as with a second label.
         nested += nested[::2]
@@ -236,7 +236,9 @@ def test_a_sure_span_is_kept_over_its_unlikely_words(flat, thresholds):
 def test_nested_choice_takes_the_highest_weights_first(data):
     for _ in range(5):
         spans, weights = data.draw(weighted_spans(distinct_weights))
-        assert choose(best_nested, spans, weights) == greedy_nested(spans, weights)
+        assert choose(greedy_nested, spans, weights) == nested_highest_first(
+            spans, weights
+        )
 
 
 @few_examples
@@ -244,7 +246,7 @@ def test_nested_choice_takes_the_highest_weights_first(data):
 def test_nested_choice_with_ties_crosses_nothing_and_leaves_nothing_out(data):
     for _ in range(5):
         spans, weights = data.draw(weighted_spans(any_weights))
-        chosen = choose(best_nested, spans, weights)
+        chosen = choose(greedy_nested, spans, weights)
         for i, j in combinations(chosen, 2):
             assert not cross(spans[i], spans[j])
         for i in set(range(len(spans))) - set(chosen):
@@ -263,7 +265,7 @@ def test_flat_choice_is_exact_on_many_spans():
     for token in range(1, ends.max() + 1):
         options = numpy.flatnonzero(ends == token)
         best.append(max([best[-1], *(best[starts[i]] + weights[i] for i in options)]))
-    mask = best_flat(starts, ends, weights)
+    mask = optimal_flat(starts, ends, weights)
     assert math.isclose(weights[mask].sum(), best[-1], rel_tol=1e-12)
     order = starts[mask].argsort()
     assert (starts[mask][order][1:] >= ends[mask][order][:-1]).all()
@@ -274,7 +276,7 @@ def test_nested_choice_on_many_spans():
     starts = rng.integers(0, 60, 300)
     spans = list(zip(starts.tolist(), (starts + rng.integers(1, 9, 300)).tolist()))
     weights = rng.permutation(300).tolist()
-    assert choose(best_nested, spans, weights) == greedy_nested(spans, weights)
+    assert choose(greedy_nested, spans, weights) == nested_highest_first(spans, weights)
 
 
 def random_lattice(lengths, max_length, n_labels=3, seed=0, dtype=torch.float32):
@@ -387,7 +389,7 @@ def test_overlap_modes_choose_by_margin(lengths, max_length, mode, max_spans):
         chosen = [row for row in got if row[0] == doc]
         places, margins = [row[1:3] for row in rows], [row[5] for row in rows]
         if mode == "nested":
-            close(chosen, [rows[i] for i in greedy_nested(places, margins)])
+            close(chosen, [rows[i] for i in nested_highest_first(places, margins)])
             continue
         assert {row[:5] for row in chosen} <= {row[:5] for row in rows}
         assert not any(overlap(a[1:3], b[1:3]) for a, b in combinations(chosen, 2))

@@ -271,8 +271,8 @@ def test_probabilities_are_those_of_the_softmax():
 def test_labels_that_do_not_exclude_each_other_keep_their_scores():
     lattice, _ = lattice_and_gold([4], 3, [], [])
     assert ClassImbalanceLoss().log_odds(lattice) is lattice
-    assert not ClassImbalanceLoss.exclusive
-    assert SampledSoftmax.exclusive
+    assert not ClassImbalanceLoss.mutually_exclusive
+    assert SampledSoftmax.mutually_exclusive
 
 
 @pytest.mark.parametrize("negatives", [0, -1])

@@ -152,7 +152,7 @@ EXPECTED: Dict[str, Expected] = {
     "refused_folder_of_csv": Expected(
         {"train": [[("Ann", "PER")]], "dev": [[("Bob", "PER")]]}
     ),
-    "refused_unlabeled_test": Expected(
+    "refused_unlabelled_test": Expected(
         {
             "train": [[("李明", "name"), ("北京", "address")]],
             "dev": [[("北京", "address")]],

@@ -11,7 +11,7 @@ from pipelines import pipeline as make_pipeline
 from spacy_globalpointer.evaluation import read_outputs
 from spacy_globalpointer.evaluation.outputs import FLOOR
 from spacy_globalpointer.pipeline.candidates import give_candidates
-from spacy_globalpointer.pipeline.gold import DroppedGold
+from spacy_globalpointer.pipeline.gold import DropReport
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def test_given_candidates_alone(key):
     made = examples(nlp)
     for example in made:
         example.reference.spans["given"] = list(example.reference.spans[KEY])
-        give_candidates(example, key, DroppedGold())
+        give_candidates(example, key, DropReport())
     train(nlp, made, steps=12)
     for example in made:
         example.predicted = nlp(example.predicted)

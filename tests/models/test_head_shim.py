@@ -13,7 +13,11 @@ from thinc.api import Adam, Linear, chain, fix_random_seed, with_array
 
 from spacy_globalpointer.heads import GlobalPointer
 from spacy_globalpointer.models.head_shim import HeadShim
-from spacy_globalpointer.models.span_scorer import build_head, scorer_of, span_scorer
+from spacy_globalpointer.models.span_scorer import (
+    build_head,
+    get_head_layer,
+    span_scorer,
+)
 
 WIDTH = 6
 N_STEPS = 5
@@ -33,7 +37,7 @@ def vectors():
 
 
 def head_weights(model):
-    head = scorer_of(model).shims[0]._model
+    head = get_head_layer(model).shims[0]._model
     return {name: x.clone() for name, x in head.state_dict().items()}
 
 
@@ -102,7 +106,7 @@ def test_weights_are_the_averages_for_a_while(trained):
     for name in target.param_names:
         target.set_param(name, optimizer.averages[source.id, name])
     weights = {name: torch.tensor(x) for name, x in averages.items()}
-    scorer_of(other).shims[0]._model.load_state_dict(weights)
+    get_head_layer(other).shims[0]._model.load_state_dict(weights)
     wanted = other.predict(vectors()).scores
     torch.testing.assert_close(scores_in, wanted, rtol=1e-4, atol=1e-5)
 
@@ -111,7 +115,7 @@ def test_weights_are_the_averages_for_a_while(trained):
 def test_weights_come_back_after_an_error(trained, level):
     model, optimizer, averages = trained
     before = head_weights(model)
-    target = model if level == "model" else scorer_of(model).shims[0]
+    target = model if level == "model" else get_head_layer(model).shims[0]
     with pytest.raises(ZeroDivisionError), target.use_params(optimizer.averages):
         close(head_weights(model), averages)
         raise ZeroDivisionError
@@ -121,7 +125,7 @@ def test_weights_come_back_after_an_error(trained, level):
 def test_contexts_can_be_nested(trained):
     model, optimizer, averages = trained
     before = head_weights(model)
-    (shim,) = scorer_of(model).shims
+    (shim,) = get_head_layer(model).shims
     zeros = {key: x * 0 for key, x in optimizer.averages.items()}
     with shim.use_params(optimizer.averages):
         with shim.use_params(zeros):
@@ -143,7 +147,7 @@ def test_averages_themselves_are_not_touched(trained):
 @pytest.mark.parametrize("key", ["another shim", "another name", "none"])
 def test_weights_of_others_are_left_alone(trained, key):
     model, optimizer, _ = trained
-    (shim,) = scorer_of(model).shims
+    (shim,) = get_head_layer(model).shims
     params = {
         "another shim": {
             (shim.id + 1_000_000, name): x
@@ -160,7 +164,7 @@ def test_weights_of_others_are_left_alone(trained, key):
 
 def test_a_part_of_the_weights_can_be_swapped(trained):
     model, _, _ = trained
-    (shim,) = scorer_of(model).shims
+    (shim,) = get_head_layer(model).shims
     before = head_weights(model)
     bias = numpy.full(before["projection.bias"].shape, 3.0, dtype="float32")
     with shim.use_params({(shim.id, "projection.bias"): bias}):

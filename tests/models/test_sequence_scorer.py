@@ -11,9 +11,13 @@ from spacy_globalpointer.heads import SequenceTagger
 from spacy_globalpointer.models.sequence_scorer import (
     build_sequence_model,
     sequence_scorer,
-    set_tags,
+    set_tag_scheme,
 )
-from spacy_globalpointer.models.span_scorer import build_head, resize_head, scorer_of
+from spacy_globalpointer.models.span_scorer import (
+    build_head,
+    get_head_layer,
+    resize_head,
+)
 
 WIDTH = 4
 LENGTHS = [3, 0, 1, 5]
@@ -117,7 +121,7 @@ def test_dropout_is_for_training_alone():
 
 def test_the_tags_can_be_set_before_a_head_is_built():
     model = build_sequence_model(noop())
-    set_tags(model, "BILUO", False)
-    build_head(scorer_of(model), WIDTH, 2)
-    head = scorer_of(model).shims[0]._model
+    set_tag_scheme(model, "BILUO", False)
+    build_head(get_head_layer(model), WIDTH, 2)
+    head = get_head_layer(model).shims[0]._model
     assert (head.scheme.name, head.crf, head.scheme.n_tags) == ("BILUO", False, 9)

@@ -21,8 +21,8 @@ from spacy_globalpointer.models.architectures import (
 from spacy_globalpointer.models.span_scorer import (
     build_head,
     build_span_model,
+    get_head_layer,
     resize_head,
-    scorer_of,
     span_scorer,
 )
 
@@ -75,7 +75,7 @@ def small_tok2vec():
 
 def small_model(docs, build, settings, max_length=3):
     model = build(small_tok2vec(), head_width=4, **settings)
-    scorer = scorer_of(model)
+    scorer = get_head_layer(model)
     scorer.set_dim("nO", N_LABELS)
     scorer.attrs["max_length"] = max_length
     model.initialize(X=docs)
@@ -259,7 +259,7 @@ def test_a_layer_has_no_weights_until_it_is_built():
 @every_architecture
 def test_initialization_finds_the_width(docs, build, settings):
     model = small_model(docs, build, settings)
-    scorer = scorer_of(model)
+    scorer = get_head_layer(model)
     assert scorer.get_dim("nI") == WIDTH
     head = scorer.shims[0]._model
     assert head.projection.in_features == WIDTH
@@ -344,7 +344,7 @@ def test_a_copy_learns_on_its_own(docs):
     copy = model.copy()
     assert torch.equal(copy.predict(docs).scores, scores)
     with torch.no_grad():
-        scorer_of(copy).shims[0]._model.projection.bias.add_(1.0)
+        get_head_layer(copy).shims[0]._model.projection.bias.add_(1.0)
     assert not torch.equal(copy.predict(docs).scores, scores)
     assert torch.equal(model.predict(docs).scores, scores)
 
@@ -395,7 +395,7 @@ def test_architectures_are_registered_with_the_defaults_of_the_paper(
             }
         }
     )["model"]
-    head = scorer_of(model).attrs["build"](WIDTH, 3)
+    head = get_head_layer(model).attrs["build"](WIDTH, 3)
     assert type(head) is head_class
     assert {name: getattr(head, name) for name in expected} == expected
 
@@ -411,12 +411,12 @@ def test_architectures_are_registered_with_the_defaults_of_the_paper(
     ],
 )
 def test_settings_reach_the_head(build, settings):
-    head = scorer_of(build(small_tok2vec(), **settings)).attrs["build"](WIDTH, 2)
+    head = get_head_layer(build(small_tok2vec(), **settings)).attrs["build"](WIDTH, 2)
     assert {name: getattr(head, name) for name in settings} == settings
 
 
 def test_the_head_comes_after_the_encoder():
     tok2vec = small_tok2vec()
     model = build_span_model(tok2vec, GlobalPointer)
-    assert model.layers == [tok2vec, scorer_of(model)]
-    assert scorer_of(model).attrs["build"] is GlobalPointer
+    assert model.layers == [tok2vec, get_head_layer(model)]
+    assert get_head_layer(model).attrs["build"] is GlobalPointer

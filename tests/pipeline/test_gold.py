@@ -33,7 +33,7 @@ from spacy.training import Corpus, Example
 from thinc.api import Adam
 
 from spacy_globalpointer.pipeline.candidates import aligned_candidates
-from spacy_globalpointer.pipeline.gold import DroppedGold, GoldReader, batch_gold
+from spacy_globalpointer.pipeline.gold import DropReport, GoldReader, batch_gold
 
 
 def class_imbalance(nlp, gold, unknown=None):
@@ -219,7 +219,7 @@ def test_unknown_status_is_found_on_other_tokens(
         [Span(gold, *ent) for ent in entities], missing=missing, default="outside"
     )
     reader = GoldReader("ents", KEY)
-    aligned = reader.read(Example(of_words(nlp, predicted), gold), DroppedGold())
+    aligned = reader.read(Example(of_words(nlp, predicted), gold), DropReport())
     marked = [] if aligned.unknown is None else aligned.unknown
     assert {i for i, is_unknown in enumerate(marked) if is_unknown} == expected
 
@@ -252,7 +252,7 @@ def test_a_span_is_used_where_both_tokenisations_have_its_borders(nlp, seed):
         for end in range(start + 1, len(reference) + 1)
     ]
     set_spans(reference, spans)
-    dropped = DroppedGold()
+    dropped = DropReport()
     gold = GoldReader("spans", KEY).read(Example(predicted, reference), dropped)
     first = {token.idx: token.i for token in predicted}
     last = {token.idx + len(token): token.i + 1 for token in predicted}
@@ -271,7 +271,7 @@ def test_white_space_tokens_do_not_hinder_alignment(nlp):
         Doc(nlp.vocab, words=w, spaces=[True, *[False] * (len(w) - 1)]) for w in words
     )
     set_spans(reference, [(0, 1, "ORG"), (1, 3, "ORG"), (0, 4, "ORG"), (1, 2, "ORG")])
-    dropped = DroppedGold()
+    dropped = DropReport()
     gold = GoldReader("spans", KEY).read(Example(predicted, reference), dropped)
     assert [(a, b) for a, b, _ in gold.spans] == [(0, 1), (2, 3), (0, 5)]
     assert dropped.counts == {"not on token boundaries": 1}
@@ -310,9 +310,9 @@ def test_gold_and_candidates_are_aligned_as_spacy_does(nlp, seed):
     set_spans(reference, spans)
     set_spans(reference, spans, "mentions")
     eg = Example(predicted, reference)
-    dropped = DroppedGold()
+    dropped = DropReport()
     gold = GoldReader("spans", KEY).read(eg, dropped)
-    candidates = aligned_candidates(eg, "mentions", DroppedGold())
+    candidates = aligned_candidates(eg, "mentions", DropReport())
     places = [(start, end) for start, end, _ in gold.spans]
     assert places == [(span.start, span.end) for span in candidates]
     assert len(places) + sum(dropped.counts.values()) == len(spans)
@@ -378,7 +378,7 @@ def test_unknown_tokens_are_not_trained_where_white_space_is_a_token():
         outside = [reference[known : known + 1]]
         reference.set_ents([], outside=outside, default="missing")
         eg = Example(of_words(nlp, ["Bo", "b", " ", "met"]), reference)
-        assert reader.read(eg, DroppedGold()).unknown.tolist() == expected
+        assert reader.read(eg, DropReport()).unknown.tolist() == expected
 
 
 def test_gold_of_which_none_can_be_used_is_an_error_that_says_why():
@@ -500,7 +500,7 @@ def test_every_gold_span_is_used_or_counted(nlp, seed):
         n_gold += len(spans)
         corpus.append(Example(predicted, reference))
     label_ids = {nlp.vocab.strings.add(label): i for i, label in enumerate("AB")}
-    dropped = DroppedGold()
+    dropped = DropReport()
     gold = batch_gold(
         corpus, GoldReader("spans", KEY), label_ids, 3, torch.device("cpu"), dropped
     )

@@ -10,7 +10,7 @@ from spacy.util import filter_spans
 from util import few_examples
 
 from spacy_globalpointer.core.tags import TagScheme
-from spacy_globalpointer.pipeline.gold import DroppedGold, GoldReader
+from spacy_globalpointer.pipeline.gold import DropReport, GoldReader
 from spacy_globalpointer.pipeline.gold_tags import batch_tags
 
 NLP = spacy.blank("xx")
@@ -40,7 +40,7 @@ def nested(spans):
 
 
 def tags_of(examples):
-    dropped = DroppedGold()
+    dropped = DropReport()
     scheme = TagScheme("BILUO", len(LABELS))
     reader = GoldReader("spans", KEY)
     return batch_tags(examples, reader, IDS, scheme, dropped), dropped, scheme

@@ -21,7 +21,7 @@ from pipelines import (
 )
 from thinc.api import Adam
 
-from spacy_globalpointer.models.span_scorer import scorer_of
+from spacy_globalpointer.models.span_scorer import get_head_layer
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_original_and_copy_trained_with_one_optimizer(trained, way):
     """Each as it would be with an optimizer of its own."""
 
     def weights(nlp):
-        head = scorer_of(nlp.get_pipe(NAME).model).shims[0]._model
+        head = get_head_layer(nlp.get_pipe(NAME).model).shims[0]._model
         return [x.detach().clone() for x in head.parameters()]
 
     def learn(nlps, optimizers):

@@ -43,6 +43,12 @@ def answers(nlp, name):
     return [(found(x, name), list(x.spans[name].attrs["scores"])) for x in docs]
 
 
+def assert_same(got, wanted):
+    for (spans, probabilities), (others, expected) in zip(got, wanted, strict=True):
+        assert spans == others
+        assert probabilities == pytest.approx(expected, abs=1e-6)
+
+
 def scores(nlp, name):
     docs = [nlp.make_doc(text) for text in TEXTS]
     docs = list(nlp.get_pipe("tok2vec").pipe(docs))
@@ -63,13 +69,14 @@ def test_it_is_not_predicted_and_the_others_are_as_before(
     after = scores(nlp, name)
     # "No entity" is behind the labels, tags of labels are in order.
     n = len(rows) - (name in ("boundary", "pooling", "hybrid", "attention"))
-    assert torch.equal(after[:n], rows[:n])
-    assert torch.equal(after[len(after) - len(rows) + n :], rows[n:])
-    assert answers(nlp, name) == before
+    # But for rounding: products with one row more may sum in another order.
+    torch.testing.assert_close(after[:n], rows[:n])
+    torch.testing.assert_close(after[len(after) - len(rows) + n :], rows[n:])
+    assert_same(answers(nlp, name), before)
     for way in (by_disk, by_bytes):
         loaded = way(nlp, tmp_path)
         assert loaded.get_pipe(name).labels[-1] == "NEW"
-        assert answers(loaded, name) == before
+        assert_same(answers(loaded, name), before)
 
 
 @every_head

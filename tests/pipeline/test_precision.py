@@ -12,7 +12,7 @@ from pipelines import (
 )
 from thinc.api import Adam, Model
 
-from spacy_globalpointer.models.span_scorer import scorer_of
+from spacy_globalpointer.models.span_scorer import get_head_layer
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*cannot use some of the gold")
 
@@ -70,5 +70,5 @@ def test_encoders_of_another_type(dtype):
     list(nlp.pipe(TEXTS))
     for name in EVERY_HEAD:
         assert losses[-1][name] < losses[0][name]
-        head = scorer_of(nlp.get_pipe(name).model).shims[0]._model
+        head = get_head_layer(nlp.get_pipe(name).model).shims[0]._model
         assert {x.dtype for x in head.parameters()} == {torch.float32}

@@ -34,7 +34,7 @@ from thinc.api import Adam
 
 from spacy_globalpointer.heads import SpanClassifier
 from spacy_globalpointer.heads.span_classifier import REPRESENTATIONS
-from spacy_globalpointer.models import scorer_of
+from spacy_globalpointer.models import get_head_layer
 
 NAME = "span_classifier"
 # Without the second labels of the same tokens, of which a softmax predicts one.
@@ -117,7 +117,7 @@ def test_the_defaults_of_the_factory():
     nlp = spacy.blank(LANG)
     pipe = nlp.add_pipe(NAME)
     initialize(nlp, corpus_of(nlp))
-    head = scorer_of(pipe.model).shims[0]._model
+    head = get_head_layer(pipe.model).shims[0]._model
     assert type(head) is SpanClassifier
     assert head.representation == "hybrid"
     assert type(pipe.objective).__name__ == "SampledSoftmax"

@@ -9,7 +9,11 @@ from spacy.util import registry
 from thinc.api import Adam, Linear, chain, fix_random_seed, with_array
 
 from spacy_globalpointer.heads import EfficientGlobalPointer
-from spacy_globalpointer.models.span_scorer import build_head, scorer_of, span_scorer
+from spacy_globalpointer.models.span_scorer import (
+    build_head,
+    get_head_layer,
+    span_scorer,
+)
 from spacy_globalpointer.training.optimizers import create_encoder_head_adam_v1
 
 WIDTH = 5
@@ -26,7 +30,7 @@ def small_model():
 
 
 def head_of(model):
-    (shim,) = scorer_of(model).shims
+    (shim,) = get_head_layer(model).shims
     return shim.id, dict(shim._model.named_parameters())
 
 

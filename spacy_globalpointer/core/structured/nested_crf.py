@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..arrays import Ints, Mask
 from ..lattice import Layout
-from ..span_table import best_flat, best_nested
+from ..span_table import greedy_nested, optimal_flat
 from .families import Families, compatible, maximum, maximum_shares
 from .objective import StructuredObjective, covered
 from .segments import by_end, sum_segmentations
@@ -31,7 +31,7 @@ class NestedCRF(StructuredObjective):
     """
 
     def learnable(self, starts: Ints, ends: Ints) -> Mask:
-        return best_nested(starts, ends, (ends - starts) * 1.0)
+        return greedy_nested(starts, ends, (ends - starts) * 1.0)
 
     def log_z(
         self, scores: Tensor, layout: Layout, required: Optional[Tensor] = None
@@ -73,7 +73,7 @@ class NestedCRF(StructuredObjective):
         trees = by_start(families.trees).T
         heads, widths = ((trees > 0) & layout.valid).nonzero().T
         starts, ends = heads.cpu().numpy(), (heads + widths + 1).cpu().numpy()
-        kept = best_flat(starts, ends, trees[heads, widths].cpu().numpy())
+        kept = optimal_flat(starts, ends, trees[heads, widths].cpu().numpy())
         outermost = torch.from_numpy(kept).to(heads.device)
         chosen = torch.zeros_like(gain)
         chosen[heads[outermost], widths[outermost]] = 1.0

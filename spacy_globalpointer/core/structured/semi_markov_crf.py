@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..arrays import Ints, Mask
 from ..lattice import Layout, touches
-from ..span_table import best_flat
+from ..span_table import optimal_flat
 from .objective import StructuredObjective, covered
 from .segments import sum_segmentations
 
@@ -26,7 +26,7 @@ class SemiMarkovCRF(StructuredObjective):
         (starts, ends), firsts = numpy.unique(spans, axis=1, return_index=True)
         kept = numpy.zeros(spans.shape[1], dtype=bool)
         # With squares, one span outweighs all those that it is made of.
-        kept[firsts] = best_flat(starts, ends, (ends - starts) ** 2.0)
+        kept[firsts] = optimal_flat(starts, ends, (ends - starts) ** 2.0)
         return kept
 
     def log_z(
@@ -50,7 +50,7 @@ class SemiMarkovCRF(StructuredObjective):
         heads, widths = (highest > 0).nonzero().T
         weights = highest[heads, widths].cpu().numpy()
         starts, ends = heads.cpu().numpy(), (heads + widths + 1).cpu().numpy()
-        kept = torch.from_numpy(best_flat(starts, ends, weights)).to(heads.device)
+        kept = torch.from_numpy(optimal_flat(starts, ends, weights)).to(heads.device)
         heads, widths = heads[kept], widths[kept]
         found = torch.zeros_like(scores, dtype=torch.bool)
         found[labels[heads, widths], heads, widths] = True

@@ -12,7 +12,7 @@ N_SHOWN = 3
 Reference = Optional["weakref.ref[Doc]"]
 
 
-class DroppedGold:
+class DropReport:
     """Spans that cannot be used, by reason.
 
     Training reads a corpus again and again, and some readers make its documents anew
