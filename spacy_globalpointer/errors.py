@@ -196,6 +196,15 @@ class Errors(metaclass=_WithCodes):
         "A worker process was killed, often for lack of memory. What is finished is "
         "kept: call the command again, with a smaller --n-process or --batch-size."
     )
+    E172 = (
+        "{path} is not a .spacy file, nor a directory of them. Convert it first: "
+        "python -m spacy global-pointer convert {path} OUTPUT"
+    )
+    E173 = "{path} is damaged or not a .spacy file: {reason}"
+    E174 = (
+        "GPU {gpu_id} cannot be used: {reason}. Install spaCy for your version of "
+        "CUDA, for example `pip install 'spacy[cuda12x]'`, or leave out --gpu-id."
+    )
     E170 = "--ray cannot read standard input. Give a path or a URI."
     E171 = "The Ray cluster has no {resource} for a worker."
     E169 = "{output} cannot be written to standard output; name a file."

@@ -12,6 +12,7 @@ from ..corpora.corpus_table import CorpusTable
 from ..corpora.findings import ERROR, WARNING, check
 from ..errors import Errors
 from ..pipeline.gold import SOURCES
+from .common import require_spacy_files
 
 COUNTS = (
     *("documents", "sentences", "tokens", "spans"),
@@ -57,6 +58,8 @@ def check_cli(
         )
     paths = {"train": train, "dev": dev, "test": test}
     try:
+        for path in filter(None, paths.values()):
+            require_spacy_files(path)
         splits = {
             name: CorpusTable.read(path, spans_key, gold)
             for name, path in paths.items()

@@ -9,6 +9,7 @@ from spacy import util
 from spacy.cli._util import setup_gpu
 from spacy.language import Language
 from spacy.training import Corpus, Example
+from spacy.training.corpus import FILE_TYPE
 from tqdm import tqdm
 from wasabi import msg
 
@@ -29,11 +30,27 @@ COMPONENT = typer.Option(
 )
 
 
+def use_gpu(gpu_id: int) -> None:
+    """Use a GPU, or exit with an error that says what is missing."""
+    try:
+        setup_gpu(gpu_id, silent=True)
+    except ValueError as error:
+        msg.fail(Errors.E174.format(gpu_id=gpu_id, reason=error), exits=1)
+
+
+def require_spacy_files(path: Path) -> None:
+    """Raise a ValueError for a path that is neither a .spacy file nor a directory with
+    some."""
+    files = [path] if path.is_file() else path.rglob("*")
+    if not any(file.name.endswith(FILE_TYPE) for file in files):
+        raise ValueError(Errors.E172.format(path=path))
+
+
 def load(
     model: str, component: Optional[str], gpu_id: int
 ) -> Tuple[Language, Recognizer]:
     """Load a pipeline and find its span recogniser."""
-    setup_gpu(gpu_id, silent=True)
+    use_gpu(gpu_id)
     try:
         nlp = util.load_model(model)
     except OSError as error:
@@ -60,7 +77,15 @@ def read(nlp: Language, pipe: Recognizer, path: Path, limit: int = 0) -> List[Ex
     """Read annotated documents, with the gold spans under the component's key also
     where it learns them from doc.ents, and with the candidates, where it has to be
     given them."""
-    examples = list(Corpus(path, limit=limit)(nlp))
+    try:
+        require_spacy_files(path)
+    except ValueError as error:
+        msg.fail(str(error), exits=1)
+    try:
+        examples = list(Corpus(path, limit=limit)(nlp))
+    except (KeyError, TypeError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        msg.fail(Errors.E173.format(path=path, reason=reason), exits=1)
     _report_missing(pipe, examples, path)
     if pipe.cfg["gold"] == "ents":
         for example in examples:

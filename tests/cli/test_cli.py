@@ -9,6 +9,7 @@ from spacy.cli._util import app
 from spacy.tokens import DocBin
 from spacy.training import Corpus
 from spacy.util import fix_random_seed, load_config
+from thinc.compat import has_cupy_gpu
 from typer.testing import CliRunner
 
 from spacy_globalpointer import cli  # noqa: F401
@@ -381,6 +382,28 @@ def test_a_pipeline_without_span_recogniser_is_an_error(folder, tmp_path):
     assert "No span recogniser" in run("evaluate", tmp_path / "blank", data, code=1)
     output = run("evaluate", folder / "model", data, "-c", "typo", code=1)
     assert "'typo'" in output and "global_pointer" in output
+
+
+@pytest.mark.parametrize("command", ["evaluate", "calibrate", "report", "check"])
+@pytest.mark.parametrize("name, content", [("a.txt", b"text"), ("a.spacy", b"text")])
+def test_data_that_is_no_docbin_is_an_error(folder, tmp_path, command, name, content):
+    path = tmp_path / name
+    path.write_bytes(content)
+    arguments = [path, path] if command == "check" else [folder / "model", path]
+    if command in ("calibrate", "report"):
+        arguments.append(tmp_path / "out")
+    output = " ".join(run(command, *arguments, code=1).split())
+    assert name in output
+    assert "convert" in output or "damaged" in output
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_gpu_that_is_not_there_is_an_error(folder):
+    if has_cupy_gpu:
+        pytest.skip("there is a GPU")
+    data = folder / "corpus" / "dev.spacy"
+    output = run("evaluate", folder / "model", data, "--gpu-id", 0, code=1)
+    assert "[E174] GPU 0 cannot be used" in " ".join(output.split())
 
 
 @pytest.mark.parametrize("command", ["evaluate", "calibrate", "report", "unbundle"])
