@@ -1,5 +1,6 @@
 """Runs that are killed, or find the disk full, and go on: the same bytes."""
 
+import itertools
 import json
 import multiprocessing
 import os
@@ -7,6 +8,7 @@ import random
 import resource
 import signal
 import subprocess
+import sys
 import time
 import warnings
 
@@ -14,6 +16,7 @@ import pytest
 import torch
 from pipelines import TEXTS, pipeline, train
 from spacy.cli._util import app
+from thinc.api import NumpyOps, set_current_ops
 
 from spacy_globalpointer import cli  # noqa: F401
 
@@ -42,11 +45,13 @@ class Call:
     """A call of the command in a process of its own, which is a fork of this one, so
     that it need not import everything again."""
 
+    numbers = itertools.count()
+
     def __init__(self, folder, target, *args, prepare=None):
         places = [folder / name for name in ("model", "in.jsonl", target)]
         options = ["--on-error", "skip", "--block-size", "0.02", *args]
         self.command = ["global-pointer", "annotate", *map(str, (*places, *options))]
-        self.log = folder / "log.txt"
+        self.log = folder / f"log{next(self.numbers)}.txt"
         with warnings.catch_warnings():
             # Torch has one thread here, so that nothing is lost by a fork.
             warnings.simplefilter("ignore", DeprecationWarning)
@@ -60,6 +65,10 @@ class Call:
         with self.log.open("w") as file:
             os.dup2(file.fileno(), 1)
             os.dup2(file.fileno(), 2)
+        # Those of pytest do not write there.
+        sys.stdout = sys.stderr = open(1, "w", closefd=False)  # noqa: SIM115
+        # Another test may have taken other matrix products; spawned workers do not.
+        set_current_ops(NumpyOps())
         if prepare is not None:
             prepare()
         app(self.command)
@@ -142,7 +151,7 @@ def test_killed_worker(folder):
         assert call.is_running, call.log.read_text()
         time.sleep(0.01)
     listed = subprocess.run(
-        ["ps", "-o", "pid=,args=", "--ppid", str(call.process.pid)],
+        ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(call.process.pid)],
         capture_output=True,
         text=True,
     )

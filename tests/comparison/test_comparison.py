@@ -30,7 +30,8 @@ from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
 from typer.testing import CliRunner
 
-from spacy_globalpointer.comparison import predict, run, table
+from spacy_globalpointer.comparison import predict, run
+from spacy_globalpointer.comparison import table as tables
 from spacy_globalpointer.comparison.given import end_to_end
 from spacy_globalpointer.comparison.speed import prediction_rounds
 from spacy_globalpointer.evaluation import span_metrics
@@ -69,7 +70,7 @@ def scored(counts):
     for documents in counts:
         f = slow_f1(documents)
         metrics.append({x: {"p": 0.5, "r": 0.5, "f": f[x]} for x in f})
-    return table.Scored(metrics, counts)
+    return tables.Scored(metrics, counts)
 
 
 @pytest.mark.parametrize("empty", [None, 1])
@@ -77,7 +78,7 @@ def test_f1_of_counts(empty):
     counts = random_counts(0)
     if empty is not None:
         counts[:, :, empty] = 0
-    found = table.f1(counts.sum(1))
+    found = tables.f1(counts.sum(1))
     for seed, documents in enumerate(counts):
         expected = slow_f1(documents)
         assert found["micro"][seed] == pytest.approx(expected["micro"])
@@ -95,7 +96,7 @@ def test_counts_are_those_of_the_metrics():
     metrics = span_metrics(examples, KEY)
     counts = run.count(examples, KEY, LABELS)
     assert counts.shape == (3, 3, 3)
-    f = table.f1(counts.sum(0))
+    f = tables.f1(counts.sum(0))
     assert f["micro"] == pytest.approx(metrics["micro"]["f"])
     assert f["macro"] == pytest.approx(metrics["macro"]["f"])
     right, predicted, wanted = counts.sum((0, 1))
@@ -104,8 +105,8 @@ def test_counts_are_those_of_the_metrics():
 
 
 def test_one_seed_has_no_deviation():
-    assert table.mean_and_deviation([0.5]) == {"mean": 0.5, "std": None}
-    found = table.mean_and_deviation([0.5, 0.6, 0.8])
+    assert tables.mean_and_deviation([0.5]) == {"mean": 0.5, "std": None}
+    found = tables.mean_and_deviation([0.5, 0.6, 0.8])
     assert found["mean"] == pytest.approx(statistics.mean([0.5, 0.6, 0.8]))
     assert found["std"] == pytest.approx(statistics.stdev([0.5, 0.6, 0.8]))
 
@@ -123,7 +124,7 @@ def test_the_interval_is_that_of_a_bootstrap_draw_by_draw():
             means.append({x: sum(y[x] for y in f) / 3 for x in draws})
         for average, values in draws.items():
             values.append(means[0][average] - means[1][average])
-    found = table.differences(systems)
+    found = tables.differences(systems)
     assert set(found) == {"a - b", "b - a"}
     for average, values in draws.items():
         width = max(values) - min(values)
@@ -140,7 +141,7 @@ def test_intervals_know_a_difference_from_none():
     same = random_counts(4)
     better = random_counts(5, quality=0.95)
     systems = {"a": scored(same), "b": scored(better), "c": scored(same)}
-    found = table.differences(systems)
+    found = tables.differences(systems)
     assert found["b - a"]["micro"]["low"] > 0.1
     assert found["c - a"]["micro"]["low"] < 0 < found["c - a"]["micro"]["high"]
     assert found["c - a"]["micro"]["difference"] == 0
@@ -242,7 +243,7 @@ def test_what_cannot_be_compared_is_an_error(tmp_path, monkeypatch, options, mes
 
 def test_scores_on_given_mentions_are_marked():
     row = {
-        **table.summary(scored(random_counts(0))),
+        **tables.summary(scored(random_counts(0))),
         "head_parameters": 1234,
         "train": {"words_per_second": 1, "times_as_fast": {"wall": 1.0, "cpu": 1.0}},
         "predict": {"words_per_second": 2, "times_as_fast": {"wall": 2.0, "cpu": 0.5}},
@@ -259,12 +260,12 @@ def test_scores_on_given_mentions_are_marked():
         "differences": {"typing - found": difference},
         "given_mentions": {"typing": {"micro": {"f": 0.5}, "macro": {"f": 0.25}}},
     }
-    text = table.markdown(result)
+    text = tables.markdown(result)
     assert "| typing (given mentions) |" in text and "| found |" in text
     assert "+25.00" not in text
     assert "cannot be compared" in text and "| 2.00 (0.50) |" in text
     assert "spans that found finds (seed 0), it has micro / macro F1 50.00 / 25" in text
-    unmarked = table.markdown({**result, "given_mentions": {}})
+    unmarked = tables.markdown({**result, "given_mentions": {}})
     assert "+25.00 [+12.50, +37.50]" in unmarked
     assert "given" not in unmarked and "cannot be compared" not in unmarked
 
@@ -389,7 +390,7 @@ def check_table(folder, table, systems):
                 assert row[average][x]["std"] == pytest.approx(deviation)
         for each in of_seeds:
             counts = numpy.array(each["counts"]).sum(0)
-            f = table.f1(counts)
+            f = tables.f1(counts)
             for average in ("micro", "macro"):
                 assert f[average] == pytest.approx(each["metrics"][average]["f"])
         assert row["head_parameters"] == of_seeds[1]["head_parameters"]

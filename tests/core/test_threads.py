@@ -147,7 +147,7 @@ assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks on Windows")
 def test_forks_predict_and_keep_their_number():
     """Threads do not survive a fork: an operation for several would wait forever."""
-    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     command = [sys.executable, "-c", FORKS]
     done = subprocess.run(command, env=env, timeout=300, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -6,8 +6,10 @@ import pytest
 from corpus_files import TOOLS
 from pipelines import set_spans
 from spacy.tokens import Doc, DocBin, Span
+from spacy.util import registry
 from spacy.vocab import Vocab
 
+from spacy_globalpointer.core.structured import SemiMarkovCRF
 from spacy_globalpointer.corpora import CorpusError
 from spacy_globalpointer.corpora.corpus_table import CorpusTable
 from spacy_globalpointer.corpora.findings import check
@@ -165,7 +167,13 @@ def test_labels_and_lengths():
 )
 def test_the_overlap_that_fits(spans, overlap):
     result = run([doc("a b c d", spans)], PLAIN)
-    assert result["recommended"]["overlap"] == overlap
+    recommended = result["recommended"]
+    assert recommended["overlap"] == overlap
+    # An objective of disjoint spans would lose some of any other corpus.
+    objective = {"@misc": "spacy_globalpointer.SemiMarkovCRF.v1"}
+    assert recommended.get("objective") == (objective if overlap == "flat" else None)
+    if "objective" in recommended:
+        assert isinstance(registry.resolve({"x": objective})["x"], SemiMarkovCRF)
 
 
 def test_long_spans_that_are_few_are_not_paid_for():
