@@ -10,7 +10,7 @@ from .metrics import span_metrics
 from .outputs import Outputs, read_outputs
 from .reliability import precision_recall, reliability
 from .result import Result, compare
-from .table import SpanTable, read_table
+from .table import ComparedSpans, read_table
 from .temperatures import fit_temperatures
 from .thresholds import Goal, choose_thresholds
 from .training_log import read_training_log
@@ -19,11 +19,11 @@ __all__ = [
     "BUCKETS",
     "KINDS",
     "Candidates",
+    "ComparedSpans",
     "ErrorKinds",
     "Goal",
     "Outputs",
     "Result",
-    "SpanTable",
     "TrainingSet",
     "bucket_counts",
     "choose_thresholds",

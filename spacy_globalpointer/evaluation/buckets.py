@@ -9,7 +9,7 @@ from spacy.tokens import Doc, Span
 
 from ..core.arrays import Floats
 from .intervals import count_cells
-from .table import Mentions, SpanTable
+from .table import ComparedSpans, Mentions
 
 
 @dataclass(frozen=True)
@@ -105,12 +105,12 @@ class TrainingSet:
 
 
 def bucket_counts(
-    table: SpanTable, docs: Iterable[Doc], training: Optional[TrainingSet] = None
+    table: ComparedSpans, docs: Iterable[Doc], training: Optional[TrainingSet] = None
 ) -> Dict[str, Floats]:
     """Spans of each document by bucket. A predicted span stands in the bucket of what
     it is like itself, so the counts of the buckets add up to those of the table.
 
-    table (SpanTable): The spans.
+    table (ComparedSpans): The spans.
     docs (Iterable[Doc]): The gold documents.
     training (Optional[TrainingSet]): The training documents; without them label
         consistency and unknown words are left out.
@@ -140,7 +140,7 @@ def bucket_counts(
     }
 
 
-def _count(buckets: Buckets, table: SpanTable, gold: Any, predicted: Any) -> Floats:
+def _count(buckets: Buckets, table: ComparedSpans, gold: Any, predicted: Any) -> Floats:
     of_gold, of_predicted = (
         numpy.searchsorted(buckets.edges, values, side="right")
         for values in (gold, predicted)

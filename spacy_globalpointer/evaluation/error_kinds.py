@@ -7,7 +7,7 @@ import numpy
 from numpy.typing import NDArray
 
 from ..core.arrays import Ints, Mask
-from .table import Mentions, SpanTable, number_rows
+from .table import ComparedSpans, Mentions, number_rows
 
 # In the order in which they are tried; what is none of the others is missed, in gold,
 # or spurious, in the prediction.
@@ -52,10 +52,10 @@ class ErrorKinds:
         }
 
 
-def error_kinds(table: SpanTable) -> ErrorKinds:
+def error_kinds(table: ComparedSpans) -> ErrorKinds:
     """Tell the errors of a table apart.
 
-    table (SpanTable): The spans.
+    table (ComparedSpans): The spans.
     RETURNS (ErrorKinds): The kind of each span.
     """
     right = table.right
@@ -78,7 +78,7 @@ def error_kinds(table: SpanTable) -> ErrorKinds:
     return ErrorKinds(gold, predicted, types)
 
 
-def confusion(table: SpanTable, kinds: ErrorKinds) -> NDArray[numpy.int64]:
+def confusion(table: ComparedSpans, kinds: ErrorKinds) -> NDArray[numpy.int64]:
     """Gold labels (rows) against predicted ones (columns) on the same tokens; the
     last row and column stand for none. The rows add up to the gold spans, the columns
     to the predicted ones. *Shape:* (n_labels + 1, n_labels + 1)"""
@@ -98,7 +98,7 @@ def confusion(table: SpanTable, kinds: ErrorKinds) -> NDArray[numpy.int64]:
     return matrix
 
 
-def _type_pairs(table: SpanTable, gold: Mask, predicted: Mask) -> Ints:
+def _type_pairs(table: ComparedSpans, gold: Mask, predicted: Mask) -> Ints:
     """Wrong spans of both sides on the same tokens, paired in the order of labels."""
     rows = numpy.flatnonzero(gold), numpy.flatnonzero(predicted)
     sides = table.gold[rows[0]], table.predicted[rows[1]]
@@ -123,7 +123,7 @@ def _ranks(groups: Ints, values: Ints) -> Ints:
     return ranks
 
 
-def _mark_boundaries(table: SpanTable, gold: Ints, predicted: Ints) -> None:
+def _mark_boundaries(table: ComparedSpans, gold: Ints, predicted: Ints) -> None:
     rows = numpy.flatnonzero(gold == MISSED), numpy.flatnonzero(predicted == SPURIOUS)
     sides = table.gold[rows[0]], table.predicted[rows[1]]
     groups = number_rows(*((side.docs, side.labels) for side in sides))

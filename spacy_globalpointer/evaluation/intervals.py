@@ -5,7 +5,7 @@ from typing import Any, Dict, Iterable, List, Sequence, Tuple
 import numpy
 
 from ..core.arrays import Floats, Ints
-from .table import SpanTable
+from .table import ComparedSpans
 
 Scores = Dict[str, Any]
 
@@ -14,7 +14,7 @@ MOST_WEIGHTS = 10_000_000
 LEVEL = 0.95
 
 
-def label_counts(table: SpanTable) -> Floats:
+def label_counts(table: ComparedSpans) -> Floats:
     """Right, predicted and gold spans of each document and label.
     *Shape:* (n_docs, n_labels, 3)"""
     sides = table.gold[table.right[0]], table.predicted, table.gold

@@ -25,7 +25,7 @@ from .intervals import (
 )
 from .outputs import FLOOR, Outputs, read_outputs
 from .reliability import precision_recall, reliability
-from .table import SpanTable, read_table
+from .table import ComparedSpans, read_table
 
 # Settings that stand beside the scores, of components that have them.
 SETTINGS = ("threshold", "label_thresholds", "overlap")
@@ -41,8 +41,8 @@ class Result:
     spans_key (str): Key of doc.spans.
     labels (Tuple[str, ...]): The labels of the component, as `outputs` numbers them.
     pairs (List[Tuple[Doc, Doc]]): Gold and predicted documents.
-    spans (SpanTable): The spans of doc.spans.
-    flat (SpanTable): Those of doc.ents.
+    spans (ComparedSpans): The spans of doc.spans.
+    flat (ComparedSpans): Those of doc.ents.
     kinds (ErrorKinds): The kinds of the spans.
     outputs (Outputs): The scores behind them.
     gold (str): Where the gold spans stand: "spans" or "ents".
@@ -54,8 +54,8 @@ class Result:
     spans_key: str
     labels: Tuple[str, ...]
     pairs: List[Tuple[Doc, Doc]]
-    spans: SpanTable
-    flat: SpanTable
+    spans: ComparedSpans
+    flat: ComparedSpans
     kinds: ErrorKinds
     outputs: Outputs
     gold: str = "spans"
@@ -95,8 +95,8 @@ class Result:
             gold=pipe.cfg["gold"],
         )
 
-    def tables(self) -> Dict[str, SpanTable]:
-        """RETURNS (Dict[str, SpanTable]): The spans that are scored, by name."""
+    def tables(self) -> Dict[str, ComparedSpans]:
+        """RETURNS (Dict[str, ComparedSpans]): The spans that are scored, by name."""
         return {
             "all": self.spans,
             "outermost": self.spans.by_depth(inner=False),

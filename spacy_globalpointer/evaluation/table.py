@@ -40,7 +40,7 @@ class Mentions:
 
 
 @dataclass
-class SpanTable:
+class ComparedSpans:
     """The spans of documents, gold and predicted. Documents without gold annotation
     have none of either, and predicted spans that touch a token without it are left out.
 
@@ -80,9 +80,9 @@ class SpanTable:
         )
         return numpy.isin(gold, predicted), numpy.isin(predicted, gold)
 
-    def only(self, gold: Mask, predicted: Mask) -> "SpanTable":
+    def only(self, gold: Mask, predicted: Mask) -> "ComparedSpans":
         """The table of some of the spans. Masks as `right`."""
-        return SpanTable(
+        return ComparedSpans(
             self.labels,
             self.gold[gold],
             self.predicted[predicted],
@@ -90,7 +90,7 @@ class SpanTable:
             self.n_tokens,
         )
 
-    def by_depth(self, *, inner: bool) -> "SpanTable":
+    def by_depth(self, *, inner: bool) -> "ComparedSpans":
         """The table of the spans that stand inside another one on their side, or
         of those that do not."""
         masks = (is_inner(side) == inner for side in (self.gold, self.predicted))
@@ -117,13 +117,13 @@ class _Rows:
             self.texts.append(text)
 
 
-def read_table(pairs: Iterable[Tuple[Doc, Doc]], source: SpanSource) -> SpanTable:
+def read_table(pairs: Iterable[Tuple[Doc, Doc]], source: SpanSource) -> ComparedSpans:
     """Read the spans of documents into a table.
 
     pairs (Iterable[Tuple[Doc, Doc]]): Gold and predicted documents, each pair of
         one and the same text, the tokens may differ.
     source (SpanSource): Where their spans stand.
-    RETURNS (SpanTable): The table.
+    RETURNS (ComparedSpans): The table.
     """
     sides = _Rows(), _Rows()
     annotated, tokens = [], []
@@ -138,7 +138,7 @@ def read_table(pairs: Iterable[Tuple[Doc, Doc]], source: SpanSource) -> SpanTabl
     borders = _TokenBorders(tokens)
     gold_side, predicted_side = (_mentions(side, names, borders) for side in sides)
     aligned = borders.match(predicted_side)
-    return SpanTable(
+    return ComparedSpans(
         labels=names,
         gold=gold_side,
         predicted=predicted_side[aligned],
