@@ -14,6 +14,7 @@ from pipelines import TEXTS, pipeline, train
 from spacy_globalpointer.annotate import Options
 from spacy_globalpointer.annotate.job import Job, annotate
 
+pytest.importorskip("ray", reason="needs the extra `ray`")
 pytestmark = pytest.mark.slow
 WORDS = " ".join(TEXTS).split()
 
