@@ -134,18 +134,13 @@ def predict(
 ) -> None:
     """Run a pipeline over the predicted documents of examples, without components
     that would put their spans in the place of those of `pipe`."""
-    examples = list(examples)
     behind = nlp.pipe_names[nlp.pipe_names.index(pipe.name) + 1 :]
     others = [
         name
         for name, other in recognizers(nlp)
         if name in behind and other.key == pipe.key
     ]
-    with nlp.select_pipes(disable=others), little_padding(nlp):
-        docs = nlp.pipe(example.predicted for example in examples)
-        progress = tqdm(docs, total=len(examples), desc=title, leave=False, unit="doc")
-        for example, doc in zip(examples, progress):
-            example.predicted = doc
+    _run_without(nlp, others, examples, title)
 
 
 def run_before(
@@ -153,9 +148,17 @@ def run_before(
 ) -> None:
     """Run the components before `pipe` over the predicted documents of examples, so
     that `pipe` can score them."""
-    examples = list(examples)
     place = nlp.pipe_names.index(pipe.name)
-    with nlp.select_pipes(disable=nlp.pipe_names[place:]):
+    _run_without(nlp, nlp.pipe_names[place:], examples, title)
+
+
+def _run_without(
+    nlp: Language, disable: List[str], examples: Iterable[Example], title: str
+) -> None:
+    """Run a pipeline, but for some components, over the predicted documents of
+    examples."""
+    examples = list(examples)
+    with nlp.select_pipes(disable=disable), little_padding(nlp):
         docs = nlp.pipe(example.predicted for example in examples)
         progress = tqdm(docs, total=len(examples), desc=title, leave=False, unit="doc")
         for example, doc in zip(examples, progress):
