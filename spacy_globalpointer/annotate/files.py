@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any, BinaryIO, Iterator, List, Sequence, Tuple, cast
 
 from ..errors import Errors
+from ..files import PARTIAL, write_whole
 
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 STDIN = "-"
 BUFFER = 1 << 20
 CHUNK = 1 << 16
-# Ends the names of files that are not complete.
-PARTIAL = ".partial"
 
 
 @dataclass(frozen=True)
@@ -246,31 +245,11 @@ def write_file(path: str, content: bytes, durable: bool = True) -> None:
         if is_local:
             system.move(partial, path)
         return
-    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-    if not durable:
-        Path(path).write_bytes(content)
+    if durable:
+        write_whole(Path(path), content, durable=True)
         return
-    # Two workers may write the same part, after one was thought lost.
-    partial = f"{path}.{os.getpid()}{PARTIAL}"
-    try:
-        with open(partial, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        replace(partial, path)
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
-        raise
-
-
-def replace(source: str, target: str) -> None:
-    """Move a file into place, and see to it that the folder on the disk knows."""
-    os.replace(source, target)
-    folder = os.open(os.path.dirname(target) or ".", os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    Path(path).write_bytes(content)
 
 
 def list_names(folder: str) -> List[str]:

@@ -26,11 +26,11 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tupl
 
 from .. import __version__
 from ..errors import Errors
+from ..files import PARTIAL, replace_durably
 from .annotator import Options, Part, Summary
 from .blocks import Block
 from .files import (
     BUFFER,
-    PARTIAL,
     STDIN,
     InputFile,
     exists,
@@ -39,7 +39,6 @@ from .files import (
     list_names,
     read_file,
     remove,
-    replace,
     write_file,
 )
 from .outputs import Output
@@ -234,7 +233,7 @@ class Run:
     def _join(self, keys: List[str], whole: str) -> None:
         if not is_uri(self.path):
             self.output.join(self._contents(keys), whole)
-            replace(whole, self.path)
+            replace_durably(Path(whole), Path(self.path))
             return
         from pyarrow.fs import FileSystem
 
