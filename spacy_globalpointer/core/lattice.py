@@ -101,12 +101,18 @@ class GoldSpans:
     labels, heads, widths (Tensor): One entry a gold span, no span twice.
         *Shape:* (n_gold,), int64
     unknown (Optional[Tensor]): Tokens without annotation: a candidate that holds
-        one is neither right nor wrong, and no gold span does. None: all are
-        annotated.
+        one is neither right nor wrong, unless it is a gold span or rejected. None:
+        all are annotated.
         *Shape:* (n_tokens,), bool
-    n_docs (int): Documents with at least one annotated token.
+    n_docs (int): Documents with at least one annotated token, gold span or rejected
+        candidate.
     unknown_labels (List[int]): Labels without annotation: any candidate may have one
-        of them or not.
+        of them or not, unless it is rejected.
+    rejected (Optional[Tuple[Tensor, Tensor, Tensor]]): Labels, heads and widths of
+        candidates that are known to be wrong, although tokens in them, or their
+        labels, have no annotation. One entry a candidate, no gold span. None: there
+        are none.
+        *Shape:* (n_rejected,) each, int64
     """
 
     labels: Tensor
@@ -115,6 +121,7 @@ class GoldSpans:
     unknown: Optional[Tensor]
     n_docs: int
     unknown_labels: List[int] = field(default_factory=list)
+    rejected: Optional[Tuple[Tensor, Tensor, Tensor]] = None
 
     @property
     def index(self) -> Tuple[Tensor, Tensor, Tensor]:

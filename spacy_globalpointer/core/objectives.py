@@ -34,7 +34,8 @@ class Objective(ABC):
 
         lattice (Lattice): Scores of all candidates. They are not changed.
         gold (GoldSpans): The annotation. Candidates that touch a token without
-            annotation add neither loss nor gradient.
+            annotation add neither loss nor gradient, unless they are gold spans or
+            rejected.
         RETURNS (Tuple[Tensor, Tensor, int]): The loss, summed over annotated
             documents and labels (over candidates, where labels exclude one
             another), *shape* (); its gradient, *shape* that of the scores; the number
@@ -140,7 +141,8 @@ class SampledSoftmax(Objective):
     A span with two gold labels enters twice, and half of its probability is the
     best that each label can get. Where labels have no annotation, what is no gold span
     may have one of them: the sum of their probabilities and that of "no entity" is
-    right.
+    right. Where a candidate is rejected with a label and not known otherwise, the sum
+    of all other probabilities is right. Rejected candidates always enter.
 
     negatives (Optional[int]): Candidates of each document that enter as "no
         entity", drawn without replacement; None: all.
@@ -167,15 +169,18 @@ class SampledSoftmax(Objective):
         positives = gold.heads * width + gold.widths
         free = scores[-1] > -torch.inf
         free[positives] = False
+        rejected, may_be = _rejected_cells(scores, free, gold, width)
+        free[rejected] = False
         if gold.unknown is not None:
             free &= ~touches(gold.unknown, width).flatten()
         negatives = self._sample(free.nonzero().squeeze(1), lattice.layout)
-        cells = torch.cat((positives, negatives))
+        cells = torch.cat((positives, negatives, rejected))
         right = torch.zeros(
             len(scores), len(cells), dtype=torch.bool, device=cells.device
         )
         right[[*gold.unknown_labels, -1], len(positives) :] = True
         right[gold.labels, torch.arange(len(positives), device=cells.device)] = True
+        right[:, len(cells) - len(rejected) :] = may_be
 
         dtype = torch.promote_types(scores.dtype, torch.float32)
         log_p = scores[:, cells].to(dtype).log_softmax(0)
@@ -213,6 +218,34 @@ class SampledSoftmax(Objective):
         return replace(lattice, scores=outside.scatter_(0, winner, odds)[:-1])
 
 
+def _rejected_cells(
+    scores: Tensor, free: Tensor, gold: GoldSpans, width: int
+) -> Tuple[Tensor, Tensor]:
+    """The rejected cells of a softmax, and which classes each may have.
+
+    scores (Tensor): *Shape:* (n_labels + 1, n_cells)
+    free (Tensor): Candidates that are no gold span. *Shape:* (n_cells,), bool
+    gold (GoldSpans): The annotation.
+    width (int): Width of the lattice.
+    RETURNS (Tuple[Tensor, Tensor]): *Shapes:* (n_rejected,), int64, and
+        (n_labels + 1, n_rejected), bool
+    """
+    n_classes, device = len(scores), scores.device
+    if gold.rejected is None:
+        none = torch.zeros(0, dtype=torch.long, device=device)
+        return none, torch.zeros(n_classes, 0, dtype=torch.bool, device=device)
+    labels, heads, widths = gold.rejected
+    cells, places = (heads * width + widths).unique(return_inverse=True)
+    may_be = torch.zeros(n_classes, len(cells), dtype=torch.bool, device=device)
+    # Where all tokens are annotated, the labels that are say that there is no entity.
+    may_be[[*gold.unknown_labels, -1]] = True
+    if gold.unknown is not None:
+        may_be |= touches(gold.unknown, width).flatten()[cells]
+    may_be[labels, places] = False
+    kept = free[cells]
+    return cells[kept], may_be[:, kept]
+
+
 def _split(lattice: Lattice, gold: GoldSpans) -> Tuple[Tensor, Tensor]:
     """Scores of the negatives, a new array that is -inf elsewhere, and of the
     gold spans. *Shapes:* (n_labels, n_tokens, width), (n_gold,)"""
@@ -224,6 +257,8 @@ def _split(lattice: Lattice, gold: GoldSpans) -> Tuple[Tensor, Tensor]:
     negatives[gold.unknown_labels] = -torch.inf
     if gold.unknown is not None:
         negatives.masked_fill_(touches(gold.unknown, scores.shape[2]), -torch.inf)
+    if gold.rejected is not None:
+        negatives[gold.rejected] = scores[gold.rejected].to(dtype)
     return negatives, positives
 
 

@@ -42,21 +42,24 @@ class NestedCRF(StructuredObjective):
         # Where all scores are so low that their exponentials are 0.
         present = torch.where(any_labels > 1e-200, present, scores.logsumexp(0))
         share = scores - F.softplus(scores) + any_labels - present
+        places = None
         if required is not None:
-            # The labels of a required span are all there.
-            given = torch.where(scores > -torch.inf, scores, 0.0).sum(0)
-            present = torch.where(required, given, present)
-            share = torch.where(required & (scores > -torch.inf), 0.0, share)
+            places = required.any(0)
+            # Beside the labels that it must have, a span may have others.
+            given = torch.where(required, scores, F.softplus(scores)).sum(0)
+            present = torch.where(places, given, present)
+            own = torch.where(required, 0.0, scores - F.softplus(scores))
+            share = torch.where(places, own, share)
         share = torch.where(scores > -torch.inf, share, -torch.inf)
         outside = present.new_zeros(len(present))
         outermost = torch.ones_like(present, dtype=torch.bool)
-        if required is not None and required.any():
-            may_stand, outermost = compatible(required)
+        if places is not None and places.any():
+            may_stand, outermost = compatible(places)
             present = torch.where(may_stand, present, -torch.inf)
-            heads, widths = required.nonzero().T
+            heads, widths = places.nonzero().T
             held = covered(heads, widths + 1, len(outside))
             outside.masked_fill_(held, -torch.inf)
-        families = Families(present.T, None if required is None else required.T)
+        families = Families(present.T, None if places is None else places.T)
         trees = by_start(families.trees).T
         trees = torch.where(outermost & layout.valid, trees, -torch.inf)
         sums = sum_segmentations(trees, outside, layout)

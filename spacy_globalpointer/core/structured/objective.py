@@ -21,7 +21,7 @@ class StructuredObjective(Objective):
 
     Where tokens or labels have no annotation, that of all answers that agree with what
     is known: they hold all gold spans, and beside them only spans with a token or a
-    label that has no annotation.
+    label that has no annotation, and none that is rejected.
 
     The probability of a span is the sum of those of all answers that have it, which is
     the gradient of log Z. All of it is computed in float64.
@@ -43,8 +43,8 @@ class StructuredObjective(Objective):
         scores (Tensor): -inf where a span is in no answer.
             *Shape:* (n_labels, n_tokens, width), float64
         layout (Layout): Where the candidates stand.
-        required (Optional[Tensor]): Candidates that each answer has.
-            *Shape:* (n_tokens, width), bool
+        required (Optional[Tensor]): Spans that each answer has.
+            *Shape:* (n_labels, n_tokens, width), bool
         RETURNS (Tuple[Tensor, Tensor]): The logarithm for each document, and the
             logarithm of the probability of each span. *Shapes:* (n_docs,),
             (n_labels, n_tokens, width)
@@ -65,17 +65,19 @@ class StructuredObjective(Objective):
         log_z, log_p = self.log_z(scores, layout)
         d_scores = log_p.exp_()
         if gold.unknown is None and not gold.unknown_labels:
+            # All that is no gold span is rejected.
             loss = log_z.sum() - scores[gold.index].sum()
             d_scores[gold.index] -= 1.0
         else:
             allowed = torch.zeros_like(scores, dtype=torch.bool)
             if gold.unknown is not None:
                 allowed |= touches(gold.unknown, layout.width)
-            required = torch.zeros_like(allowed[0])
-            required[gold.heads, gold.widths] = True
-            allowed[gold.unknown_labels] = ~required
-            allowed[gold.index] = True
-            known = scores.masked_fill(~allowed, -torch.inf)
+            allowed[gold.unknown_labels] = True
+            if gold.rejected is not None:
+                allowed[gold.rejected] = False
+            required = torch.zeros_like(allowed)
+            required[gold.index] = True
+            known = scores.masked_fill(~(allowed | required), -torch.inf)
             log_known, log_p = self.log_z(known, layout, required)
             loss = (log_z - log_known).sum()
             d_scores -= log_p.exp_()

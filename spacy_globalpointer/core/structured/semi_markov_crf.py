@@ -35,7 +35,7 @@ class SemiMarkovCRF(StructuredObjective):
         outside = scores.new_zeros(scores.shape[1])
         if required is not None:
             # A token of a required span is neither outside nor in another span.
-            heads, widths = required.nonzero().T
+            heads, widths = required.any(0).nonzero().T
             held = covered(heads, widths + 1, len(outside))
             outside.masked_fill_(held, -torch.inf)
             may_stand = required | ~touches(held, layout.width)
