@@ -205,6 +205,9 @@ class Errors(metaclass=_WithCodes):
         "GPU {gpu_id} cannot be used: {reason}. Install spaCy for your version of "
         "CUDA, for example `pip install 'spacy[cuda12x]'`, or leave out --gpu-id."
     )
+    E180 = "Unknown language {lang!r}: spaCy has no language with this code."
+    E181 = "{path} exists and is not replaced. Delete it, or name another folder."
+    E182 = "Give --flat or --system {system}, not both."
     E170 = "--ray cannot read standard input. Give a path or a URI."
     E171 = "The Ray cluster has no {resource} for a worker."
     E169 = "{output} cannot be written to standard output; name a file."

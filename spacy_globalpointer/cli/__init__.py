@@ -11,17 +11,19 @@ import typer
 from spacy.cli._util import app
 from typer.core import TyperGroup
 
-COMMANDS = (
-    "convert",
-    "check",
-    "train",
-    "calibrate",
-    "evaluate",
-    "report",
-    "unbundle",
-    "compare",
-    "annotate",
-)
+# What `--help` says of each. Their modules are imported when they are asked for.
+COMMANDS = {
+    "init": "Write a new project, or a config",
+    "convert": "Convert a corpus to .spacy files",
+    "check": "Show statistics of a corpus and likely problems",
+    "train": "Train a pipeline, with one or several workers",
+    "calibrate": "Choose thresholds on held-out data",
+    "evaluate": "Score a pipeline on annotated documents",
+    "report": "Write a page with scores, errors and plots",
+    "unbundle": "Keep one of several components on one encoder",
+    "compare": "Train several systems and write one table",
+    "annotate": "Run a pipeline over any number of texts",
+}
 
 
 class _Commands(TyperGroup):
@@ -39,11 +41,15 @@ class _Commands(TyperGroup):
         alone.command(name, context_settings=settings)(getattr(module, f"{name}_cli"))
         return typer.main.get_command(alone)
 
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([*COMMANDS.items()])
+
 
 global_pointer = typer.Typer(
     name="global-pointer",
     help="Nested and flat span recognition: convert and check corpora, train, "
-    "choose thresholds, evaluate and report.",
+    "choose thresholds, evaluate, report and annotate.",
     no_args_is_help=True,
     cls=_Commands,
 )

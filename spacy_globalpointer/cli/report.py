@@ -11,7 +11,6 @@ from wasabi import msg
 from ..evaluation import Result, TrainingSet, compare, read_training_log
 from ..folders import require_replaceable
 from ..pipeline.gold import GoldReader
-from ..report.write import write_report
 from .common import (
     COMPONENT,
     DATA,
@@ -60,6 +59,9 @@ def report_cli(
     """Show what a pipeline does on annotated documents: scores with intervals, scores
     by kind of span and text, errors, reliability of the probabilities, and the
     documents with gold spans beside predicted ones."""
+    # matplotlib takes a second to import, which --help would wait for.
+    from ..report.write import write_report
+
     try:
         require_replaceable(output)
     except ValueError as error:

@@ -71,7 +71,13 @@ def test_head(tmp_path, head):
 
 @pytest.fixture
 def demo(tmp_path):
-    script = BENCHMARKS.parent / "project" / "scripts" / "make_demo.py"
+    script = (
+        BENCHMARKS.parent
+        / "spacy_globalpointer"
+        / "project_template"
+        / "scripts"
+        / "make_demo.py"
+    )
     subprocess.run([sys.executable, str(script), str(tmp_path / "demo")], check=True)
     return tmp_path / "demo"
 

@@ -19,7 +19,13 @@ from typer.testing import CliRunner
 from spacy_globalpointer import cli  # noqa: F401
 from spacy_globalpointer.training.checkpoint import FILE_NAME
 
-CONFIG = Path(__file__).parents[2] / "project" / "configs" / "tok2vec.cfg"
+CONFIG = (
+    Path(__file__).parents[2]
+    / "spacy_globalpointer"
+    / "project_template"
+    / "configs"
+    / "tok2vec.cfg"
+)
 CHILDREN = Path("/proc/self/task")
 # What `--paths.train` and the like are for `spacy train` too.
 SMALL = {

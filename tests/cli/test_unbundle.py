@@ -16,7 +16,9 @@ from typer.testing import CliRunner
 from spacy_globalpointer import cli  # noqa: F401
 from spacy_globalpointer.training.configs import assemble
 
-CONFIGS = Path(__file__).parents[2] / "project" / "configs"
+CONFIGS = (
+    Path(__file__).parents[2] / "spacy_globalpointer" / "project_template" / "configs"
+)
 PARTS = ["global_pointer", "sequence_ner"]
 # The last text is nothing that was learnt.
 TEXTS = [text for text, _ in NESTED] + ["", "New England met Boston people in New York"]

@@ -37,7 +37,7 @@ from spacy_globalpointer.comparison.speed import prediction_rounds
 from spacy_globalpointer.evaluation import span_metrics
 from spacy_globalpointer.training.configs import assemble
 
-PROJECT = Path(__file__).parents[2] / "project"
+PROJECT = Path(__file__).parents[2] / "spacy_globalpointer" / "project_template"
 SCRIPTS, CONFIGS = PROJECT / "scripts", PROJECT / "configs"
 COMPARE = ["global-pointer", "compare", "--configs", str(CONFIGS)]
 LABELS = ["A", "B", "C"]

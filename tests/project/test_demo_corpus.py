@@ -12,7 +12,13 @@ import spacy
 import srsly
 from typer.testing import CliRunner
 
-SCRIPT = Path(__file__).parents[2] / "project" / "scripts" / "make_demo.py"
+SCRIPT = (
+    Path(__file__).parents[2]
+    / "spacy_globalpointer"
+    / "project_template"
+    / "scripts"
+    / "make_demo.py"
+)
 PARTS = ["train", "dev", "test"]
 
 

@@ -14,7 +14,9 @@ from spacy.tokens import Doc, DocBin
 from thinc.api import Config
 from typer.testing import CliRunner
 
-CONFIGS = Path(__file__).parents[2] / "project" / "configs"
+CONFIGS = (
+    Path(__file__).parents[2] / "spacy_globalpointer" / "project_template" / "configs"
+)
 ENCODERS = sorted(path.stem for path in CONFIGS.glob("*.cfg"))
 SYSTEMS = sorted(path.stem for path in CONFIGS.glob("systems/*.cfg"))
 NAMES = [*ENCODERS, *(f"{x}-{y}" for x in ENCODERS for y in SYSTEMS)]

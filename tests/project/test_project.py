@@ -1,16 +1,12 @@
-"""The project as a user runs it, in a copy, on a shrunken demo."""
+"""The project as a user runs it, on a shrunken demo."""
 
 import os
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import spacy
 import srsly
-
-PROJECT = Path(__file__).parents[2] / "project"
 
 
 def run(*args, cwd=None):
@@ -28,8 +24,8 @@ def run(*args, cwd=None):
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("copies") / "project"
-    shutil.copytree(PROJECT, folder, ignore=ignore_made)
+    folder = tmp_path_factory.mktemp("new") / "project"
+    run("global-pointer", "init", folder)
     path = folder / "project.yml"
     text = path.read_text(encoding="utf8")
     small = text.replace(
@@ -38,12 +34,6 @@ def project(tmp_path_factory):
     assert small != text
     path.write_text(small, encoding="utf8")
     return folder
-
-
-def ignore_made(folder, names):
-    made = {"raw", "corpus", "vectors", "training", "metrics", "reports"}
-    made.add("project.lock")
-    return made & set(names) if Path(folder) == PROJECT else set()
 
 
 @pytest.mark.slow
