@@ -13,7 +13,6 @@ from spacy.training import Example
 from wasabi import msg
 
 from ..core.arrays import Floats
-from ..core.decoding import margins_over
 from ..errors import Errors, Warnings
 from ..evaluation import (
     Candidates,
@@ -22,11 +21,12 @@ from ..evaluation import (
     fit_temperatures,
     read_candidates,
 )
-from ..pipeline.annotations import write_ents, write_spans
+from ..pipeline.annotations import write_predictions
+from ..pipeline.component import TaskPipe
 from ..pipeline.gold import GoldReader
 from ..pipeline.scoring import entities, score_spans
 from ..pipeline.settings import to_config
-from ..pipeline.span_recognizer import SpanRecognizer
+from ..tasks import SpanTask
 from .common import (
     COMPONENT,
     DATA,
@@ -90,7 +90,7 @@ def calibrate_cli(
         msg.fail(Errors.E031.format(precision=precision, recall=recall), exits=1)
     goal = Goal(precision, recall)
     nlp, pipe = load(model, component, gpu_id)
-    if not isinstance(pipe, SpanRecognizer):
+    if "threshold" not in pipe.cfg:
         # So that a project runs on with whatever it trains.
         save(nlp, output)
         msg.warn(Warnings.W031.format(name=pipe.name, path=output))
@@ -130,7 +130,7 @@ def _percentages(n_right: int, n_predicted: int, n_gold: int) -> str:
 
 
 def _entity_gold(
-    pipe: SpanRecognizer, examples: List[Example]
+    pipe: TaskPipe[SpanTask], examples: List[Example]
 ) -> Tuple[List[Doc], str]:
     """References with gold entities, and what these are: doc.ents, or where no
     document has any, the outermost of the gold spans."""
@@ -147,7 +147,7 @@ def _entity_gold(
 
 
 def _score_ents(
-    pipe: SpanRecognizer,
+    pipe: TaskPipe[SpanTask],
     candidates: Candidates,
     examples: List[Example],
     references: List[Doc],
@@ -158,21 +158,7 @@ def _score_ents(
     scaled, thresholds = _scaled(pipe, candidates, settings)
     kept = scaled.spans[scaled.kept(thresholds, settings["overlap"])]
     docs = [example.predicted.copy() for example in examples]
-    written = write_spans(
-        docs,
-        kept,
-        spans_key=pipe.key,
-        labels=pipe.labels,
-        probabilities=kept.scores,
-    )
-    write_ents(
-        docs,
-        kept,
-        written,
-        margins_over(kept.scores, thresholds[kept.labels]),
-        overwrite=pipe.cfg["overwrite_ents"],
-        flat=pipe.flat_of_ents,
-    )
+    write_predictions(docs, kept, pipe.task, {**pipe.cfg, **settings})
     scores = score_spans(
         [Example(*sides) for sides in zip(docs, references)], "ents", entities
     )
@@ -180,7 +166,7 @@ def _score_ents(
 
 
 def _count(
-    pipe: SpanRecognizer, candidates: Candidates, settings: Settings
+    pipe: TaskPipe[SpanTask], candidates: Candidates, settings: Settings
 ) -> Tuple[int, int, int]:
     """Right, predicted and gold spans with other settings."""
     scaled, thresholds = _scaled(pipe, candidates, settings)
@@ -188,16 +174,23 @@ def _count(
 
 
 def _scaled(
-    pipe: SpanRecognizer, candidates: Candidates, settings: Settings
+    pipe: TaskPipe[SpanTask], candidates: Candidates, settings: Settings
 ) -> Tuple[Candidates, Floats]:
     """The candidates with other temperatures, and the thresholds of their scores."""
-    temperatures = numpy.array(pipe.temperatures(settings))
-    thresholds = numpy.array(pipe.thresholds(settings))
+    temperatures, thresholds = _arrays(pipe, settings)
     return candidates.scaled(temperatures), thresholds
 
 
+def _arrays(pipe: TaskPipe[SpanTask], settings: Settings) -> Tuple[Floats, Floats]:
+    """Temperature and threshold (log odds) of each label. *Shapes:* (n_labels,)"""
+    task, settings = pipe.task, {**pipe.cfg, **settings}
+    return numpy.array(task.temperatures(settings)), numpy.array(
+        task.thresholds(settings)
+    )
+
+
 def _choices(
-    pipe: SpanRecognizer,
+    pipe: TaskPipe[SpanTask],
     candidates: Candidates,
     before: Settings,
     strength: float,
@@ -208,22 +201,24 @@ def _choices(
     fitted = fit_temperatures(candidates, strength=strength)
     rounded = zip(pipe.labels, (round(t, 6) for t in fitted.tolist()))
     named = {label: t for label, t in rounded if t != 1}
-    temperatures = numpy.array(pipe.temperatures({"label_temperatures": named}))
+    temperatures, _ = _arrays(pipe, {"label_temperatures": named})
     overall, singles = choose_thresholds(
         candidates.scaled(temperatures),
-        default=pipe.objective.to_logit(0.5),
+        default=pipe.task.objective.to_logit(0.5),
         strength=strength,
         goal=goal,
     )
 
     def probabilities(scores: Any) -> List[float]:
-        found = pipe.objective.probability(torch.tensor(scores, dtype=torch.float64))
+        found = pipe.task.objective.probability(
+            torch.tensor(scores, dtype=torch.float64)
+        )
         return [round(p, 9) for p in found.tolist()]
 
     same = before["label_thresholds"]
-    if temperatures.tolist() != pipe.temperatures(before):
-        ratio = numpy.array(pipe.temperatures(before)) / temperatures
-        scores = numpy.array(pipe.thresholds(before)) * ratio
+    old_temperatures, old_thresholds = _arrays(pipe, before)
+    if temperatures.tolist() != old_temperatures.tolist():
+        scores = old_thresholds * old_temperatures / temperatures
         same = dict(zip(pipe.labels, probabilities(scores)))
     thresholds = [
         (before["threshold"], same),
@@ -266,12 +261,12 @@ def save_with_settings(
 
 
 def _print(
-    pipe: SpanRecognizer, candidates: Candidates, before: Settings, now: Settings
+    pipe: TaskPipe[SpanTask], candidates: Candidates, before: Settings, now: Settings
 ) -> None:
     rows = [
         ("(all)", before["threshold"], now["threshold"], 1.0, candidates.n_gold.sum())
     ]
-    temperatures = pipe.temperatures(now)
+    temperatures, _ = _arrays(pipe, now)
     for label, t, n_gold in zip(pipe.labels, temperatures, candidates.n_gold):
         values = [
             settings["label_thresholds"].get(label, settings["threshold"])

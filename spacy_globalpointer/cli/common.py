@@ -2,7 +2,7 @@
 
 import shutil
 from pathlib import Path
-from typing import Iterable, List, Optional, Tuple
+from typing import Any, Iterable, List, Optional, Tuple
 
 import typer
 from spacy import util
@@ -15,9 +15,10 @@ from wasabi import msg
 
 from ..errors import Errors, Warnings
 from ..pipeline.candidates import give_candidates
-from ..pipeline.component import Recognizer
-from ..pipeline.gold import DropReport, GoldReader, annotation_found
+from ..pipeline.component import TaskPipe, task_pipes
+from ..pipeline.gold import GoldReader, annotation_found
 from ..prediction import little_padding
+from ..tasks.drop_report import DropReport
 
 MODEL = typer.Argument(..., help="Trained pipeline: a folder or a package")
 DATA = typer.Argument(..., help="Annotated documents, a .spacy file", exists=True)
@@ -48,8 +49,8 @@ def require_spacy_files(path: Path) -> None:
 
 def load(
     model: str, component: Optional[str], gpu_id: int
-) -> Tuple[Language, Recognizer]:
-    """Load a pipeline and find its span recogniser."""
+) -> Tuple[Language, TaskPipe[Any]]:
+    """Load a pipeline and find its span recognizer."""
     use_gpu(gpu_id)
     try:
         nlp = util.load_model(model)
@@ -58,14 +59,9 @@ def load(
     return nlp, find_component(nlp, component)
 
 
-def recognizers(nlp: Language) -> List[Tuple[str, Recognizer]]:
-    """The span recognisers of a pipeline, in its order."""
-    return [pair for pair in nlp.pipeline if isinstance(pair[1], Recognizer)]
-
-
-def find_component(nlp: Language, name: Optional[str]) -> Recognizer:
-    """The span recogniser of that name, or the last one."""
-    for pipe_name, pipe in reversed(recognizers(nlp)):
+def find_component(nlp: Language, name: Optional[str]) -> TaskPipe[Any]:
+    """The span recognizer of that name, or the last one."""
+    for pipe_name, pipe in reversed(task_pipes(nlp).items()):
         if name in (None, pipe_name):
             return pipe
     wanted = f" with the name {name!r}" if name else ""
@@ -73,7 +69,7 @@ def find_component(nlp: Language, name: Optional[str]) -> Recognizer:
     raise SystemExit(1)
 
 
-def read(nlp: Language, pipe: Recognizer, path: Path, limit: int = 0) -> List[Example]:
+def read(nlp: Language, pipe: TaskPipe, path: Path, limit: int = 0) -> List[Example]:
     """Read annotated documents, with the gold spans under the component's key also
     where it learns them from doc.ents, and with the candidates, where it has to be
     given them."""
@@ -102,7 +98,7 @@ def read(nlp: Language, pipe: Recognizer, path: Path, limit: int = 0) -> List[Ex
     return examples
 
 
-def _report_missing(pipe: Recognizer, examples: List[Example], path: Path) -> None:
+def _report_missing(pipe: TaskPipe, examples: List[Example], path: Path) -> None:
     """Warn of documents and tokens that have no annotation."""
     reader = GoldReader(pipe.cfg["gold"], pipe.key)
     n_docs = n_tokens = 0
@@ -122,7 +118,7 @@ def _report_missing(pipe: Recognizer, examples: List[Example], path: Path) -> No
         msg.warn(Warnings.W033.format(n_tokens=n_tokens, path=path, place=reader.place))
 
 
-def fail_without_gold(pipe: Recognizer, examples: List[Example], path: Path) -> None:
+def fail_without_gold(pipe: TaskPipe, examples: List[Example], path: Path) -> None:
     """Exit with an error that says where annotation is instead."""
     found = annotation_found(example.reference for example in examples)
     place = GoldReader(pipe.cfg["gold"], pipe.key).place
@@ -130,21 +126,21 @@ def fail_without_gold(pipe: Recognizer, examples: List[Example], path: Path) -> 
 
 
 def predict(
-    nlp: Language, pipe: Recognizer, examples: Iterable[Example], title: str
+    nlp: Language, pipe: TaskPipe, examples: Iterable[Example], title: str
 ) -> None:
     """Run a pipeline over the predicted documents of examples, without components
     that would put their spans in the place of those of `pipe`."""
     behind = nlp.pipe_names[nlp.pipe_names.index(pipe.name) + 1 :]
     others = [
         name
-        for name, other in recognizers(nlp)
+        for name, other in task_pipes(nlp).items()
         if name in behind and other.key == pipe.key
     ]
     _run_without(nlp, others, examples, title)
 
 
 def run_before(
-    nlp: Language, pipe: Recognizer, examples: Iterable[Example], title: str
+    nlp: Language, pipe: TaskPipe, examples: Iterable[Example], title: str
 ) -> None:
     """Run the components before `pipe` over the predicted documents of examples, so
     that `pipe` can score them."""

@@ -7,7 +7,7 @@ import typer
 from spacy.language import Language
 from wasabi import msg
 
-from ..pipeline.component import Recognizer
+from ..pipeline.component import task_pipes
 from .common import MODEL, load, save
 
 
@@ -16,7 +16,7 @@ def unbundle_cli(
     component: str = typer.Argument(..., help="Name of the component that stays"),
     output: Path = typer.Argument(..., help="Folder for the pipeline"),
 ) -> None:
-    """Cut a pipeline down to one of its span recognisers, without training: the
+    """Cut a pipeline down to one of its span recognizers, without training: the
     others are left out, and encoders that served them alone. What stays predicts as
     before."""
     nlp, _ = load(model, component, gpu_id=-1)
@@ -26,15 +26,13 @@ def unbundle_cli(
 
 
 def unbundle(nlp: Language, component: str) -> List[str]:
-    """Remove all span recognisers but one.
+    """Remove all span recognizers but one.
 
     nlp (Language): A pipeline that was loaded.
     component (str): The name of the one that stays.
     RETURNS (List[str]): The names of the components that were removed.
     """
-    others = {
-        name: pipe for name, pipe in nlp.components if isinstance(pipe, Recognizer)
-    }
+    others = task_pipes(nlp)
     key = others.pop(component).key
     training = nlp.config["training"]
     removed = [

@@ -10,7 +10,7 @@ from spacy.training import Corpus, Example
 
 from ..cli import common
 from ..models.span_scorer import get_head_layer
-from ..pipeline.component import Recognizer
+from ..pipeline.component import TaskPipe
 
 # Key of the gold spans, where a component of spaCy has none of its own.
 KEY = "sc"
@@ -39,7 +39,7 @@ def read(nlp: Language, data: Path, limit: int = 0) -> List[Example]:
     RETURNS (List[Example]): Examples without predictions.
     """
     pipe = component(nlp)
-    if isinstance(pipe, Recognizer):
+    if isinstance(pipe, TaskPipe):
         return common.read(nlp, pipe, data, limit)
     return list(Corpus(data, limit=limit)(nlp))
 
@@ -52,7 +52,7 @@ def predict(nlp: Language, examples: List[Example]) -> None:
     examples (List[Example]): Changed in place.
     """
     pipe = component(nlp)
-    if isinstance(pipe, Recognizer):
+    if isinstance(pipe, TaskPipe):
         common.predict(nlp, pipe, examples, "scoring")
         return
     docs = nlp.pipe(example.predicted for example in examples)
@@ -98,7 +98,7 @@ def choose_threshold(nlp: Language, data: Path) -> float:
 
 def head_parameters(pipe: TrainablePipe) -> int:
     """RETURNS (int): The number of weights behind the encoder."""
-    if isinstance(pipe, Recognizer):
+    if isinstance(pipe, TaskPipe):
         (shim,) = get_head_layer(pipe.model).shims
         return sum(weights.numel() for weights in shim._model.parameters())
     return sum(

@@ -22,8 +22,7 @@ from ..cli.common import save as save_pipeline
 from ..cli.unbundle import unbundle
 from ..evaluation import span_metrics
 from ..files import write_whole
-from ..pipeline.component import Recognizer
-from ..pipeline.span_recognizer import SpanRecognizer
+from ..pipeline.component import task_pipes
 from .predict import (
     choose_threshold,
     component,
@@ -99,10 +98,11 @@ def finish(run: Run, corpus: Path, gpu_id: int, keep: bool) -> None:
     for row, name in run.rows.items():
         path = run.pipelines[row]
         nlp = util.load_model(best)
-        if isinstance(nlp.get_pipe(name), Recognizer):
+        own = task_pipes(nlp).get(name)
+        if own is not None:
             unbundle(nlp, name)
         save_pipeline(nlp, path)
-        if isinstance(nlp.get_pipe(name), SpanRecognizer):
+        if own is not None and "threshold" in own.cfg:
             _spacy(run, "global-pointer", "calibrate", path, dev, path, "-g", gpu_id)
         elif nlp.get_pipe_meta(name).factory == "spancat":
             threshold = choose_threshold(nlp, dev)

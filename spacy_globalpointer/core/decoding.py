@@ -7,7 +7,7 @@ import torch
 
 from .arrays import Floats, Mask
 from .lattice import Lattice
-from .span_table import SpanTable, resolve
+from .span_table import SpanTable, make_table, resolve
 
 
 def decode(
@@ -58,13 +58,12 @@ def above(lattice: Lattice, thresholds: Sequence[float]) -> SpanTable:
     bits = scores[tuple(found)].view(torch.int32)
     table = torch.cat((found.int(), bits.unsqueeze(0))).cpu().numpy()
     labels, starts, offsets = table[:3].astype("int64")
-    doc_ends = numpy.cumsum(lattice.layout.lengths)
-    return SpanTable(
-        docs=numpy.searchsorted(doc_ends, starts, side="right"),
-        starts=starts,
-        ends=starts + offsets + 1,
-        labels=labels,
-        scores=table[3].view("float32").astype("float64"),
+    return make_table(
+        lattice.layout.lengths,
+        starts,
+        starts + offsets + 1,
+        labels,
+        table[3].view("float32").astype("float64"),
     )
 
 

@@ -13,7 +13,7 @@ Scores have the shape (n_labels, n_tokens, width) and are -inf at every x. There
 is no padding, so nothing depends on how documents are batched.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, List, Optional, Sequence, Tuple, cast
 
@@ -127,6 +127,12 @@ class GoldSpans:
     def index(self) -> Tuple[Tensor, Tensor, Tensor]:
         """Index of the gold cells in the scores."""
         return self.labels, self.heads, self.widths
+
+    def to(self, device: torch.device) -> "GoldSpans":
+        """The same on a device."""
+        labels, heads, widths = (part.to(device) for part in self.index)
+        unknown = None if self.unknown is None else self.unknown.to(device)
+        return replace(self, labels=labels, heads=heads, widths=widths, unknown=unknown)
 
 
 def touches(tokens: Tensor, width: int) -> Tensor:

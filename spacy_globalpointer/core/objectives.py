@@ -18,6 +18,8 @@ from ..errors import Errors
 from .arrays import Ints, Mask
 from .lattice import GoldSpans, Lattice, Layout, touches
 
+CellsT = Tuple[Tensor, Tensor, Tensor]
+
 
 class Objective(ABC):
     """A loss on the lattice and its link from scores to probabilities.
@@ -83,6 +85,16 @@ class Objective(ABC):
         """As `log_odds`, without temperatures. The default is for objectives whose
         scores are log odds."""
         return lattice
+
+    def log_odds_of(self, lattice: Lattice, cells: CellsT) -> Tensor:
+        """The log odds of single cells, also of those that cannot be predicted.
+
+        lattice (Lattice): Scores of all candidates.
+        cells (Tuple[Tensor, Tensor, Tensor]): Labels, starts, and lengths - 1.
+            *Shapes:* (n,)
+        RETURNS (Tensor): Without temperatures. *Shape:* (n,)
+        """
+        return self.untempered_log_odds(lattice).scores[cells]
 
     def probability(self, scores: Tensor) -> Tensor:
         """The link: probabilities of log odds, of the same shape."""
@@ -216,6 +228,12 @@ class SampledSoftmax(Objective):
         odds = torch.where(best > -torch.inf, best - others, best)
         outside = torch.full_like(scores, -torch.inf)
         return replace(lattice, scores=outside.scatter_(0, winner, odds)[:-1])
+
+    def log_odds_of(self, lattice: Lattice, cells: CellsT) -> Tensor:
+        labels, *places = cells
+        scores = lattice.scores[:, places[0], places[1]].double()
+        own = labels, torch.arange(len(labels), device=scores.device)
+        return scores.softmax(0)[own].logit()
 
 
 def _rejected_cells(

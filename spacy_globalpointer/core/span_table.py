@@ -2,7 +2,7 @@
 overlap are kept."""
 
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Optional, Sequence
 
 import numpy
 
@@ -10,6 +10,14 @@ from .arrays import Floats, Ints, Mask
 
 OVERLAPS = ("any", "nested", "flat")
 FLAT = ("longest", "best", "greedy")
+# What "auto" is as value of `flat`: for doc.spans if `overlap` is "flat", and for
+# doc.ents.
+FLAT_SPANS, FLAT_ENTS = "best", "longest"
+
+
+def flat_choice(flat: str, automatic: str) -> str:
+    """The value of the setting `flat`, `automatic` if it is "auto"."""
+    return automatic if flat == "auto" else flat
 
 
 @dataclass
@@ -35,6 +43,49 @@ class SpanTable:
 
     def __getitem__(self, kept: "Ints | Mask") -> "SpanTable":
         return SpanTable(*(getattr(self, field.name)[kept] for field in fields(self)))
+
+    def shifted(self, n_docs: int, n_tokens: int) -> "SpanTable":
+        """The same spans, counted over more documents.
+
+        n_docs (int): How many documents come before.
+        n_tokens (int): How many tokens they have.
+        """
+        docs, starts, ends = self.docs + n_docs, self.starts, self.ends
+        return SpanTable(
+            docs, starts + n_tokens, ends + n_tokens, self.labels, self.scores
+        )
+
+
+def make_table(
+    lengths: "Sequence[int] | Ints",
+    starts: Ints,
+    ends: Ints,
+    labels: Ints,
+    scores: Optional[Floats] = None,
+) -> SpanTable:
+    """Make a table of spans, with their documents.
+
+    lengths (Sequence[int]): Tokens of each document.
+    starts, ends, labels (Ints): Columns of `SpanTable`. *Shape:* (n,)
+    scores (Optional[Floats]): The same. None: 0. *Shape:* (n,)
+    """
+    docs = numpy.searchsorted(numpy.cumsum(lengths), starts, side="right")
+    if scores is None:
+        scores = numpy.zeros(len(starts))
+    return SpanTable(docs, starts, ends, labels, scores)
+
+
+def concatenate(tables: Sequence[SpanTable]) -> SpanTable:
+    """Join tables whose documents and tokens are counted together.
+
+    tables (Sequence[SpanTable]): Any number of them.
+    """
+    none = numpy.zeros(0, dtype="int64")
+    tables = [*tables, make_table([], none, none, none)]
+    columns = (field.name for field in fields(SpanTable))
+    return SpanTable(
+        *(numpy.concatenate([getattr(x, name) for x in tables]) for name in columns)
+    )
 
 
 def overlap_of(starts: Ints, ends: Ints) -> str:

@@ -148,6 +148,20 @@ class TagScores:
         emissions, transitions, borders = map(zeros_like, self.parts)
         return TagScores(emissions, transitions, borders, self.lengths)
 
+    def spread(self, tags: Tensor, scores: "TagScores") -> "TagScores":
+        """The gradient of scores of more tags, 0 for the others.
+
+        tags (Tensor): The number of each tag there. *Shape:* (n,)
+        scores (TagScores): These scores.
+        """
+        parts = scores.zeros()
+        own = (part.to(other.dtype) for part, other in zip(self.parts, parts.parts))
+        emissions, transitions, borders = own
+        parts.emissions.index_add_(1, tags, emissions)
+        parts.borders.index_add_(1, tags, borders)
+        parts.transitions[tags.unsqueeze(1), tags] = transitions
+        return parts
+
     def __mul__(self, factor: float) -> "TagScores":
         emissions, transitions, borders = (part * factor for part in self.parts)
         return TagScores(emissions, transitions, borders, self.lengths)

@@ -1,7 +1,7 @@
 """Candidates of held-out documents, from which thresholds are chosen."""
 
 from dataclasses import dataclass, replace
-from typing import Any, List, Sequence, Tuple
+from typing import List, Sequence, Tuple
 
 import numpy
 from numpy.typing import NDArray
@@ -9,10 +9,19 @@ from spacy.training import Example
 from spacy.util import minibatch
 
 from ..core.arrays import Floats, Ints, Mask
-from ..core.decoding import above, margins_over
-from ..core.span_table import SpanTable, overlap_of, resolve, touches_any
-from ..pipeline.gold import DropReport, GoldReader, batch_gold
-from ..pipeline.span_recognizer import SpanRecognizer
+from ..core.decoding import margins_over
+from ..core.span_table import (
+    FLAT_SPANS,
+    SpanTable,
+    concatenate,
+    flat_choice,
+    overlap_of,
+    resolve,
+    touches_any,
+)
+from ..pipeline.component import TaskPipe
+from ..tasks import SpanTask
+from ..tasks.drop_report import DropReport
 from .table import number_rows
 
 # A candidate that is less probable is never predicted, whatever the thresholds.
@@ -74,12 +83,12 @@ class Candidates:
 
 
 def read_candidates(
-    pipe: SpanRecognizer, examples: Sequence[Example], batch_size: int = 128
+    pipe: TaskPipe[SpanTask], examples: Sequence[Example], batch_size: int = 128
 ) -> Tuple[Candidates, Mask]:
     """Read the candidates of documents off the lattice, with their log odds before any
     temperature.
 
-    pipe (SpanRecognizer): The component.
+    pipe (TaskPipe): The component.
     examples (Sequence[Example]): Examples. The components before `pipe` have run over
         their predicted documents.
     batch_size (int): Documents that are scored together.
@@ -87,56 +96,33 @@ def read_candidates(
         documents; and which of them can be right or wrong, because they touch no token
         without annotation. *Shape:* (n,)
     """
-    reader = GoldReader(pipe.cfg["gold"], pipe.key)
-    floor = pipe.objective.to_logit(LOWEST_PROBABILITY)
-    tables: List[Tuple[Ints, ...]] = []
-    scores, gold_cells, judged = [], [], []
+    task, settings = pipe.task, {**pipe.cfg, "label_temperatures": {}}
+    tables: List[SpanTable] = []
+    gold_tables: List[SpanTable] = []
+    judged = []
     n_docs = n_tokens = 0
     for batch in minibatch(examples, batch_size):
-        lattice = pipe.score_candidates([example.predicted for example in batch])
-        found = above(pipe.objective.log_odds(lattice), [floor] * len(pipe.labels))
-        gold = batch_gold(
-            batch,
-            reader,
-            pipe.label_ids,
-            None,
-            lattice.scores.device,
-            DropReport(),
+        docs = [example.predicted for example in batch]
+        found = task.candidates(
+            pipe.score_candidates(docs), settings, LOWEST_PROBABILITY
         )
-        labels, starts, lengths = (part.cpu().numpy() for part in gold.index)
-        starts = starts + n_tokens
-        gold_cells.append((labels, starts, starts + lengths + 1))
-        found = found[numpy.lexsort((found.labels, found.ends, found.starts))]
-        columns = found.docs + n_docs, found.starts + n_tokens, found.ends + n_tokens
-        if gold.unknown is None:
-            judged.append(numpy.ones(len(found), dtype=bool))
-        else:
-            unknown = gold.unknown.cpu().numpy()
-            judged.append(~touches_any(found.starts, found.ends, unknown))
-        tables.append((*columns, found.labels))
-        scores.append(found.scores)
+        targets = pipe.read_targets(batch, DropReport(), every=True)
+        gold = task.gold_table(targets, [len(doc) for doc in docs], settings)
+        judged.append(~touches_any(found.starts, found.ends, gold.unknown))
+        tables.append(found.shifted(n_docs, n_tokens))
+        gold_tables.append(gold.spans.shifted(n_docs, n_tokens))
         n_docs += len(batch)
-        n_tokens += lattice.layout.n_tokens
-    docs, starts, ends, labels = _concatenated(tables, 4)
-    gold_labels, gold_starts, gold_ends = _concatenated(gold_cells, 3)
+        n_tokens += sum(map(len, docs))
+    spans, gold_spans = map(concatenate, (tables, gold_tables))
     cells, gold_numbers = number_rows(
-        (labels, starts, ends), (gold_labels, gold_starts, gold_ends)
+        *((x.labels, x.starts, x.ends) for x in (spans, gold_spans))
     )
     candidates = Candidates(
-        spans=SpanTable(
-            docs, starts, ends, labels, numpy.concatenate([*scores, numpy.zeros(0)])
-        ),
-        floor=floor,
+        spans=spans,
+        floor=task.objective.to_logit(LOWEST_PROBABILITY),
         right=numpy.isin(cells, gold_numbers),
-        n_gold=numpy.bincount(gold_labels, minlength=len(pipe.labels)),
-        overlap=overlap_of(gold_starts, gold_ends),
-        flat=pipe.flat_of_spans,
+        n_gold=numpy.bincount(gold_spans.labels, minlength=len(pipe.labels)),
+        overlap=overlap_of(gold_spans.starts, gold_spans.ends),
+        flat=flat_choice(pipe.cfg["flat"], FLAT_SPANS),
     )
     return candidates, numpy.concatenate([*judged, numpy.zeros(0, dtype=bool)])
-
-
-def _concatenated(tables: Sequence[Tuple[Ints, ...]], n_columns: int) -> List[Ints]:
-    """Columns of tables that follow one another."""
-    empty = (numpy.zeros(0, dtype="int64"),) * n_columns
-    columns: Any = zip(*tables, empty)
-    return [numpy.concatenate(parts) for parts in columns]

@@ -5,7 +5,6 @@ from dataclasses import dataclass, fields
 from typing import Any, Callable, Iterator, List, Optional, Sequence
 
 import numpy
-import torch
 from numpy.typing import NDArray
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -13,16 +12,11 @@ from spacy.training import Example
 from spacy.util import minibatch
 
 from ..core.arrays import Floats, Ints, Mask
-from ..core.crf import span_probabilities
-from ..core.decoding import decode
 from ..core.span_table import touches_any
 from ..pipeline.candidates import give_candidates
-from ..pipeline.component import Recognizer
-from ..pipeline.gold import DropReport, batch_gold
-from ..pipeline.gold_tags import batch_tags
-from ..pipeline.sequence_ner import SequenceRecognizer
-from ..pipeline.span_recognizer import SpanRecognizer
+from ..pipeline.component import TaskPipe, task_pipes
 from ..prediction import little_padding
+from ..tasks.drop_report import DropReport
 from .table import number_rows
 
 # Documents to those with the vectors that a component predicted with.
@@ -59,19 +53,19 @@ class Outputs:
     right: Mask
 
 
-def as_they_came(nlp: Language, pipe: Recognizer, docs: Sequence[Doc]) -> List[Doc]:
+def as_they_came(nlp: Language, pipe: TaskPipe, docs: Sequence[Doc]) -> List[Doc]:
     """Documents as they came to a component, so that it scores them as it did when
     it predicted: a later encoder puts its vectors in the place of those before.
 
     nlp (Language): The pipeline.
-    pipe (Recognizer): One of its components.
+    pipe (TaskPipe): One of its components.
     docs (Sequence[Doc]): Documents that the pipeline has run over.
     RETURNS (List[Doc]): Copies that the components before have run over again; the
         documents themselves where nothing behind can have changed vectors.
     """
     place = [component for _, component in nlp.pipeline].index(pipe)
     behind = nlp.pipeline[place + 1 :]
-    if all(isinstance(component, Recognizer) for _, component in behind):
+    if all(name in task_pipes(nlp) for name, _ in behind):
         return list(docs)
     copies = [doc.copy() for doc in docs]
     with little_padding(nlp):
@@ -79,7 +73,7 @@ def as_they_came(nlp: Language, pipe: Recognizer, docs: Sequence[Doc]) -> List[D
 
 
 def read_outputs(
-    pipe: Recognizer,
+    pipe: TaskPipe,
     examples: Sequence[Example],
     batch_size: int = 128,
     *,
@@ -87,7 +81,7 @@ def read_outputs(
 ) -> Outputs:
     """Read the scores off a component.
 
-    pipe (Recognizer): The component.
+    pipe (TaskPipe): The component.
     examples (Sequence[Example]): Examples with predictions of the pipeline.
         References without annotation are left out.
     batch_size (int): Documents that are scored together.
@@ -97,15 +91,12 @@ def read_outputs(
     """
     reader = pipe.gold_reader
     annotated = [eg for eg in examples if reader.is_annotated(eg.reference)]
-    read: Callable[[Any, List[Example], ScoredT], Outputs] = (
-        _of_sequences if isinstance(pipe, SequenceRecognizer) else _of_lattice
-    )
 
     def scored(docs: List[Doc]) -> List[Doc]:
         return docs if nlp is None else as_they_came(nlp, pipe, docs)
 
     batches = map(list, minibatch(annotated, batch_size))
-    parts = [read(pipe, batch, scored) for batch in batches]
+    parts = [_read_batch(pipe, batch, scored) for batch in batches]
     if not parts:
         return Outputs(*_nothing())
     return Outputs(
@@ -121,60 +112,37 @@ def _nothing() -> List[NDArray[Any]]:
     return [whole, real, mask, numpy.zeros((0, 0)), whole, real, mask]
 
 
-def _of_lattice(
-    pipe: SpanRecognizer, examples: List[Example], scored: ScoredT
-) -> Outputs:
+def _read_batch(pipe: TaskPipe, examples: List[Example], scored: ScoredT) -> Outputs:
     docs = [example.predicted for example in examples]
-    predicted_cells = _predicted_cells(pipe, docs)
+    predicted = _predicted_cells(pipe, docs)
     with _candidates_of(pipe, examples):
-        lattice = pipe.score_candidates(scored(docs))
-        gold = batch_gold(
-            examples,
-            pipe.gold_reader,
-            pipe.label_ids,
-            pipe.cfg["max_length"],
-            lattice.scores.device,
-            DropReport(),
-        )
-    outputs = lattice.scores[:, gold.heads, gold.widths].double()
-    own = torch.arange(len(gold.labels), device=outputs.device)
-    odds = outputs.softmax(0).logit() if pipe.objective.mutually_exclusive else outputs
-    temperatures = pipe.temperatures(pipe.cfg)
-    divisors = odds.new_tensor(temperatures)[gold.labels]
-    chances = pipe.objective.probability(odds[gold.labels, own] / divisors)
-    spans = decode(
-        pipe.objective.log_odds(lattice, temperatures),
-        [pipe.objective.to_logit(FLOOR)] * len(temperatures),
-    )
-    if gold.unknown is not None:
-        unknown = gold.unknown.cpu().numpy()
-        spans = spans[~touches_any(spans.starts, spans.ends, unknown)]
-    labels, heads, widths = (part.cpu().numpy() for part in gold.index)
-    gold_cells, cells, predicted = number_rows(
-        (labels, heads, heads + widths + 1),
-        (spans.labels, spans.starts, spans.ends),
-        predicted_cells,
+        scores = pipe.score_candidates(scored(docs))
+        targets = pipe.read_targets(examples, DropReport())
+    task, settings = pipe.task, pipe.cfg
+    gold = task.gold_table(targets, [len(doc) for doc in docs], settings)
+    spans = task.candidates(scores, settings, FLOOR)
+    spans = spans[~touches_any(spans.starts, spans.ends, gold.unknown)]
+    gold_cells, cells, found = number_rows(
+        *((table.labels, table.starts, table.ends) for table in (gold.spans, spans)),
+        predicted,
     )
     return Outputs(
-        gold_labels=labels,
-        # A given span that is not there has no classes, and no probability.
-        gold_probabilities=chances.nan_to_num(0.0).cpu().numpy(),
-        gold_found=numpy.isin(gold_cells, predicted),
-        # What the objective says can never be predicted is far below all else.
-        gold_outputs=outputs.clamp(-100.0, 100.0).T.cpu().numpy(),
+        gold_labels=gold.spans.labels,
+        gold_probabilities=task.probabilities(scores, gold.spans, settings),
+        gold_found=numpy.isin(gold_cells, found),
+        # What can never be predicted is far below all else.
+        gold_outputs=task.logits(scores, gold.spans).clip(-100.0, 100.0),
         labels=spans.labels,
-        probabilities=pipe.objective.probability(
-            torch.from_numpy(spans.scores)
-        ).numpy(),
+        probabilities=task.link(spans.scores),
         right=numpy.isin(cells, gold_cells),
     )
 
 
 @contextmanager
-def _candidates_of(pipe: SpanRecognizer, examples: List[Example]) -> Iterator[None]:
+def _candidates_of(pipe: TaskPipe, examples: List[Example]) -> Iterator[None]:
     """Put given candidates back, for a while, where predictions stand in their
     place."""
-    key = pipe.cfg["candidates_key"]
+    key = pipe.cfg.get("candidates_key")
     if key != pipe.key:
         yield
         return
@@ -188,32 +156,7 @@ def _candidates_of(pipe: SpanRecognizer, examples: List[Example]) -> Iterator[No
             example.predicted.spans[key] = spans
 
 
-def _of_sequences(
-    pipe: SequenceRecognizer, examples: List[Example], scored: ScoredT
-) -> Outputs:
-    docs = [example.predicted for example in examples]
-    scores = pipe.predict(scored(docs))
-    scheme = pipe._head.scheme
-    gold = batch_tags(examples, pipe.gold_reader, pipe.label_ids, scheme, DropReport())
-    starts, ends, labels = scheme.decode(gold.tags)
-    predicted = _predicted_cells(pipe, docs)
-    gold_cells, cells = number_rows((labels, starts, ends), predicted)
-    stored = [doc.spans[pipe.key].attrs["scores"] for doc in docs]
-    judged = ~touches_any(predicted[1], predicted[2], gold.unknown)
-    return Outputs(
-        gold_labels=labels,
-        gold_probabilities=span_probabilities(scores, gold.tags, scheme),
-        gold_found=numpy.isin(gold_cells, cells),
-        gold_outputs=numpy.zeros((len(labels), 0)),
-        labels=predicted[0][judged],
-        probabilities=numpy.concatenate([numpy.zeros(0), *stored])[judged],
-        right=numpy.isin(cells, gold_cells)[judged],
-    )
-
-
-def _predicted_cells(
-    pipe: Recognizer, docs: Sequence[Doc]
-) -> "tuple[Ints, Ints, Ints]":
+def _predicted_cells(pipe: TaskPipe, docs: Sequence[Doc]) -> "tuple[Ints, Ints, Ints]":
     """Label, start and end of the predicted spans, counted over the batch."""
     numbers = pipe.label_ids
     offsets = numpy.cumsum([0, *map(len, docs)]).tolist()

@@ -9,7 +9,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from ..core.arrays import Floats
-from ..pipeline.component import Recognizer
+from ..pipeline.component import TaskPipe
 from ..pipeline.scoring import entities, spans_under
 from .buckets import BUCKETS, TrainingSet, bucket_counts
 from .diagnostics import discrepancies, principal_components, probability_summary
@@ -64,7 +64,7 @@ class Result:
     def of(
         cls,
         name: str,
-        pipe: Recognizer,
+        pipe: TaskPipe,
         examples: Sequence[Example],
         batch_size: int = 128,
         *,
@@ -73,7 +73,7 @@ class Result:
         """Read predictions and scores.
 
         name (str): The model.
-        pipe (Recognizer): The component.
+        pipe (TaskPipe): The component.
         examples (Sequence[Example]): Examples with its predictions.
         batch_size (int): Documents that are scored together.
         nlp (Optional[Language]): The pipeline, as for `read_outputs`.

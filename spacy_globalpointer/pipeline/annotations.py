@@ -7,7 +7,37 @@ from numpy.typing import NDArray
 from spacy.tokens import Doc, Span, SpanGroup
 
 from ..core.arrays import Floats, Mask
-from ..core.span_table import SpanTable, choose_flat
+from ..core.span_table import FLAT_ENTS, SpanTable, choose_flat, flat_choice
+from ..tasks.task import Settings, Task
+
+
+def write_predictions(
+    docs: Sequence[Doc], spans: SpanTable, task: Task, settings: Settings
+) -> None:
+    """Write decoded spans to doc.spans, with their probabilities, and to doc.ents if
+    `set_ents`.
+
+    docs (Sequence[Doc]): The documents of a batch.
+    spans (SpanTable): Their spans, in the order in which they are written.
+    task (Task): The task that decoded them.
+    settings (Mapping[str, Any]): The settings of the component.
+    """
+    written = write_spans(
+        docs,
+        spans,
+        spans_key=settings["spans_key"],
+        labels=settings["labels"],
+        probabilities=task.link(spans.scores),
+    )
+    if settings["set_ents"]:
+        write_ents(
+            docs,
+            spans,
+            written,
+            task.margins(spans, settings),
+            overwrite=settings["overwrite_ents"],
+            flat=flat_choice(settings.get("flat", "auto"), FLAT_ENTS),
+        )
 
 
 def write_spans(

@@ -1,22 +1,21 @@
-"""Given spans: a recogniser with `candidates_key` scores them alone."""
+"""Given spans: a recognizer with `candidates_key` scores them alone."""
 
 import warnings
 from dataclasses import replace
 from pathlib import Path
-from typing import Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import Callable, Dict, Iterator, List, Optional
 
 import numpy
-import torch
-from numpy.typing import NDArray
 from spacy.language import Language
 from spacy.tokens import Span
 from spacy.training import Example
 from spacy.training.corpus import create_docbin_reader
 
-from ..core.lattice import Lattice
 from ..errors import Warnings
+from ..tasks.drop_report import DropReport
+from ..tasks.gold import AlignedGold
 from .alignment import Alignment
-from .gold import AlignedGold, DropReport, GoldReader
+from .gold import GoldReader
 
 
 class CandidateReader(GoldReader):
@@ -25,6 +24,8 @@ class CandidateReader(GoldReader):
     source, spans_key (str): As for `GoldReader`.
     key (str): Key of doc.spans under which the candidates stand.
     """
+
+    has_candidates = True
 
     def __init__(self, source: str, spans_key: str, key: str) -> None:
         super().__init__(source, spans_key)
@@ -37,7 +38,7 @@ class CandidateReader(GoldReader):
         candidates = self.candidates(example, DropReport())
         if candidates is None:
             n_tokens = len(example.predicted)
-            return AlignedGold([], numpy.ones(n_tokens, dtype=bool))
+            return AlignedGold(n_tokens, [], numpy.ones(n_tokens, dtype=bool))
         gold = super().read(example, dropped)
         given = {(span.start, span.end) for span in candidates}
         spans = []
@@ -84,39 +85,6 @@ def aligned_candidates(example: Example, key: str, dropped: DropReport) -> List[
     return aligned
 
 
-def only_candidates(
-    lattice: Lattice,
-    candidates: Sequence[Iterable[Span]],
-    max_length: Optional[int],
-    dropped: DropReport,
-) -> Lattice:
-    """The lattice with -inf wherever there is no candidate.
-
-    lattice (Lattice): Scores of all spans.
-    candidates (Sequence[Iterable[Span]]): The candidates of each document.
-    max_length (Optional[int]): Longest span, in tokens. None: no limit.
-    dropped (DropReport): Counts the candidates that have no cell.
-    """
-    cells: List[Tuple[int, int]] = []
-    offset = 0
-    for spans, length in zip(candidates, lattice.layout.lengths):
-        for span in spans:
-            if span.start == span.end:
-                dropped.add("empty", span)
-            elif max_length is not None and len(span) > max_length:
-                dropped.add(f"longer than max_length = {max_length}", span)
-            else:
-                cells.append((offset + span.start, len(span) - 1))
-        offset += length
-    heads, widths = numpy.array(cells, dtype="int64").reshape(-1, 2).T
-    mask: NDArray[numpy.bool_] = numpy.zeros(lattice.scores.shape[1:], dtype=bool)
-    mask[heads, widths] = True
-    is_candidate = torch.from_numpy(mask).to(lattice.scores.device)
-    return replace(
-        lattice, scores=torch.where(is_candidate, lattice.scores, -torch.inf)
-    )
-
-
 def create_candidates_corpus_v1(
     path: Optional[Path],
     candidates_key: str = "sc",
@@ -125,7 +93,7 @@ def create_candidates_corpus_v1(
     limit: int = 0,
     augmenter: Optional[Callable] = None,
 ) -> Callable[[Language], Iterator[Example]]:
-    """A corpus whose documents come with candidates, so that a recogniser of given
+    """A corpus whose documents come with candidates, so that a recognizer of given
     spans can be trained and evaluated: the spans of the reference stand without
     their labels in the predicted document too.
 

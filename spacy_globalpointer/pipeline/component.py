@@ -1,58 +1,42 @@
-"""What the components of this package share: labels, settings, saving, and reading
-gold at initialisation."""
+"""The component: an encoder, a head, and a task."""
 
 import copy
-import json
 import warnings
-from functools import partial
-from pathlib import Path
 from typing import (
     Any,
     Callable,
-    ClassVar,
     Dict,
+    Generic,
     Iterable,
     Iterator,
     List,
-    Mapping,
     Optional,
     Sequence,
     Tuple,
     TypeVar,
-    Union,
 )
 
-import srsly
 from spacy import util
 from spacy.language import Language
-from spacy.pipeline import TrainablePipe
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer, set_dropout_rate
 from torch import Tensor
 
-from ..core.tags import TagScores
-from ..core.threads import one_thread_in_fork
+from ..core.threads import one_thread, one_thread_in_fork
 from ..errors import Errors, Warnings
 from ..models.head_shim import renew_ids
 from ..models.span_scorer import build_head, get_head_layer, resize_head
-from .checksums import (
-    CHECKSUMS,
-    CONFIGURED,
-    all_checksums,
-    changed_setting,
-    checksum,
-)
-from .gold import (
-    AlignedGold,
-    DropReport,
-    GoldReader,
-    TrainingData,
-    annotation_found,
-)
+from ..tasks import Task
+from ..tasks.drop_report import DropReport
+from ..tasks.spans import keep_candidates
+from .annotations import write_predictions
+from .candidates import CandidateReader
+from .gold import GoldReader, TrainingData, annotation_found
+from .saving import SavedPipe
 from .scoring import warn_of_unscored
-from .settings import STATE, Setting, Settings, check_config, defaults, merge_saved
+from .settings import STATE, Setting, Settings, check_config, check_labels, defaults
 
 # What trains is the sum of all losses, over documents and labels, times this: enough
 # for the optimizer's clip, a norm of 1 for each weight array, to act at every step.
@@ -62,51 +46,72 @@ from .settings import STATE, Setting, Settings, check_config, defaults, merge_sa
 # large steps, and learning slows down.
 GRADIENT_SCALE = 10.0
 
-GradientT = TypeVar("GradientT", Tensor, TagScores)
+# Documents of a batch, what was decoded, the task, the settings.
+WriterT = Callable[[Sequence[Doc], Any, Task, Dict[str, Any]], None]
 
 
-class Recognizer(TrainablePipe):
-    """A component that learns spans and labels them, with an encoder and a torch
-    head.
+TaskT = TypeVar("TaskT", bound=Task)
+
+
+class TaskPipe(SavedPipe, Generic[TaskT]):
+    """A component that learns a task with an encoder and a torch head.
 
     The settings are in `cfg`; they are checked when they are set and read when they
     are used.
 
+    task (Task): What the head scores, and what becomes of it.
     declared (Dict[str, Setting]): The settings that there are.
+    dropped_gold, dropped_candidates (DropReport): What cannot be used.
+    n_loss_terms (int): What the loss of the last update is the mean over, 0 if nothing
+        was annotated.
     """
 
-    declared: ClassVar[Dict[str, Setting]] = {}
     _rehearsed_rows: List[int]
     _rows_without_gold: List[int]
     _is_rehearsed: bool
-    # What the loss of the last update is the mean over, 0 if nothing was annotated.
-    n_loss_terms: int = 0
 
     def __init__(
         self,
         vocab: Vocab,
         model: Model,
+        task: TaskT,
+        declared: Dict[str, Setting],
         name: str,
         scorer: Optional[Callable],
         settings: Dict[str, Any],
+        writer: WriterT = write_predictions,
     ) -> None:
         """Initialize the component.
 
         vocab (Vocab): The shared vocabulary.
         model (Model): Encoder and head.
+        task (Task): What the head scores, and what becomes of it.
+        declared (Dict[str, Setting]): The settings that there are.
         name (str): The component's name, also of its entry in the losses.
         scorer (Optional[Callable]): The scoring method.
         settings (Dict[str, Any]): The settings from the config; others have their
             default.
+        writer (Callable[[Sequence[Doc], Any, Task, Settings], None]): Writes what the
+            task decodes to the documents of a batch.
+        RAISES (ValueError): If a setting is not allowed, or if the model does not fit
+            the task.
         """
+        # The names of settings, which are no attributes.
+        self.declared = declared
         self.vocab = vocab
         self.model = model
+        self.task = task
         self.name = name
         self.scorer = scorer
-        self.cfg = {**defaults(self.declared), **settings, **defaults(STATE)}
+        self.writer = writer
+        self.cfg = {**defaults(declared), **settings, **defaults(STATE)}
         check_config(settings, name)
-        self._configured = {x: copy.deepcopy(self.cfg[x]) for x in self.declared}
+        task.check_head(model, self.cfg)
+        self._configured = {x: copy.deepcopy(self.cfg[x]) for x in declared}
         self.dropped_gold = DropReport()
+        self.dropped_candidates = DropReport()
+        self.n_loss_terms = 0
+        self._warned_of_no_candidates = False
         # The model as it is when `nlp.resume_training` is called, which sets it.
         self._rehearsal_model: Optional[Model] = None
 
@@ -116,7 +121,7 @@ class Recognizer(TrainablePipe):
         renew_ids(self.model)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in self.declared:
+        if name in self.__dict__.get("declared", ()):
             raise AttributeError(Errors.E053.format(setting=name, name=self.name))
         if name == "cfg":
             value = Settings((*self.declared, *STATE), value)
@@ -129,33 +134,6 @@ class Recognizer(TrainablePipe):
             super().__setattr__("_rows_without_gold", known)
             super().__setattr__("_is_rehearsed", False)
         super().__setattr__(name, value)
-
-    def _check_loaded(self, cfg: Dict[str, Any]) -> None:
-        """Raise a ValueError for saved settings that cannot be used."""
-
-    def _check_model(self) -> None:
-        """Raise a ValueError if the model cannot be used. Nothing is changed."""
-        if not self._is_built:
-            raise ValueError(Errors.E001.format(name=self.name))
-
-    def _prepare_training(self) -> None:
-        """Hand the settings of now to the model, which is about to be trained."""
-        self._check_model()
-
-    def _prepare_build(self) -> None:
-        """Hand the settings that shape the head to the model, which is about to
-        make one."""
-
-    def _count_unusable(self, gold: AlignedGold, label_ids: Dict[int, int]) -> None:
-        """Count the gold spans of an example that cannot be learned.
-
-        gold (AlignedGold): The gold spans.
-        label_ids (Dict[int, int]): Numbers of the labels that there will be, by the
-            hashes of their names.
-        """
-
-    def _fit_to(self, data: TrainingData) -> None:
-        """Set what is measured on the training data, once the labels are known."""
 
     @property
     def key(self) -> str:
@@ -191,6 +169,26 @@ class Recognizer(TrainablePipe):
             self.cfg["untrained_labels"].append(label)
         return 1
 
+    def _check_model(self) -> None:
+        """Raise a ValueError if the model cannot be used. Nothing is changed."""
+        if not self._is_built:
+            raise ValueError(Errors.E001.format(name=self.name))
+        self.task.check_head(self.model, self.cfg)
+
+    def prepare_training(self) -> None:
+        """Hand the settings of now to the model, which is about to be trained."""
+        self._check_model()
+        self.task.configure(self.model, self.cfg)
+
+    def _build(self, width: int) -> None:
+        self.task.configure(self.model, self.cfg)
+        build_head(get_head_layer(self.model), width, len(self.labels))
+        self._set_n_labels()
+
+    def _before_saving(self) -> None:
+        if self.dropped_gold.has_grown:
+            self._warn_of_dropped()
+
     @property
     def _is_built(self) -> bool:
         return bool(get_head_layer(self.model).shims)
@@ -209,12 +207,102 @@ class Recognizer(TrainablePipe):
         # The components before work while this one asks for documents.
         with one_thread_in_fork():
             for docs in util.minibatch(stream, batch_size):
-                for part in self._split(docs):
+                for part in self.task.split(docs, self.cfg):
                     yield from super().pipe(part, batch_size=len(part))
 
-    def _split(self, docs: List[Doc]) -> Iterator[List[Doc]]:
-        """The documents of a batch that are predicted together."""
-        yield docs
+    def predict(self, docs: Iterable[Doc]) -> Any:
+        """Score a batch, without modifying it.
+
+        docs (Iterable[Doc]): The documents.
+        RETURNS (Any): The scores that the task knows: a lattice, or those of tags.
+            Those of labels that have not been trained are -inf.
+        """
+        self._check_model()
+        rows = [self.labels.index(label) for label in self.cfg["untrained_labels"]]
+        return self.task.predict(self.model, list(docs), self.cfg, rows)
+
+    def score_candidates(self, docs: Iterable[Doc]) -> Any:
+        """Score what may be predicted: all candidates, or the given ones alone.
+
+        docs (Iterable[Doc]): Documents that the components before have run over.
+        RETURNS (Any): As `predict`, -inf where there is no candidate.
+        """
+        docs = list(docs)
+        return self._with_candidates(docs, self.predict(docs))
+
+    def _with_candidates(self, docs: Sequence[Doc], scores: Any) -> Any:
+        key = self.cfg.get("candidates_key")
+        if key is None:
+            return scores
+        if not self._warned_of_no_candidates and any(key not in x.spans for x in docs):
+            self._warned_of_no_candidates = True
+            message = Warnings.W021.format(name=self.name, key=key)
+            warnings.warn(message, stacklevel=2)
+        return self._keep_candidates(scores, [doc.spans.get(key, ()) for doc in docs])
+
+    def _keep_candidates(
+        self, lattice: Any, candidates: Sequence[Iterable[Span]]
+    ) -> Any:
+        """Scores of the candidates of each document alone, what has none reported."""
+        dropped = self.dropped_candidates
+        lattice = keep_candidates(lattice, candidates, self.cfg["max_length"], dropped)
+        if dropped.has_new_reasons:
+            message = Warnings.W020.format(
+                name=self.name, key=self.cfg["candidates_key"], report=dropped.report()
+            )
+            warnings.warn(message, stacklevel=2)
+        return lattice
+
+    @one_thread()
+    def set_annotations(self, docs: Iterable[Doc], scores: Any) -> None:
+        """Write doc.spans, with the probabilities of the spans as the attribute
+        "scores" of the group, and doc.ents if `set_ents`.
+
+        docs (Iterable[Doc]): The documents.
+        scores (Any): Their scores, from `predict`.
+        """
+        docs = list(docs)
+        check_labels(self.cfg, self.name)
+        scores = self._with_candidates(docs, scores)
+        spans = self.task.decode(scores, self.cfg)
+        self.writer(docs, spans, self.task, self.cfg)
+
+    @one_thread()
+    def get_loss(self, examples: Iterable[Example], scores: Any) -> Tuple[Tensor, Any]:
+        """The loss of a batch and its gradient.
+
+        examples (Iterable[Example]): The batch.
+        scores (Any): Its scores, from the model.
+        RETURNS (Tuple[Tensor, Any]): The mean loss, and the gradient that is trained
+            with, see `GRADIENT_SCALE`. *Shapes:* () and that of the scores
+        """
+        examples = list(examples)
+        validate_examples(examples, "TaskPipe.get_loss")
+        reader = self.gold_reader
+        if reader.has_candidates:
+            given = [reader.candidates(eg, self.dropped_candidates) for eg in examples]
+            scores = self._keep_candidates(scores, [spans or () for spans in given])
+        targets = self.read_targets(examples, self.dropped_gold)
+        self._report()
+        targets.unknown_labels = self._rows_without_gold if self._is_rehearsed else []
+        return self._scaled(*self.task.loss(scores, targets, self.cfg))
+
+    def read_targets(
+        self, examples: Sequence[Example], dropped: DropReport, every: bool = False
+    ) -> Any:
+        """The gold annotation of a batch in the form that the task takes.
+
+        examples (Sequence[Example]): The batch.
+        dropped (DropReport): Counts the gold spans that cannot be used.
+        every (bool): Whether to read also what the component cannot find: gold spans
+            that are not among the candidates, or longer than `max_length`.
+        """
+        reader, settings = self.gold_reader, dict(self.cfg)
+        if every:
+            reader = GoldReader(self.cfg["gold"], self.key)
+            settings["max_length"] = None
+        golds = [reader.read(example, dropped) for example in examples]
+        return self.task.targets(golds, self.label_ids, settings, dropped)
 
     def update(
         self,
@@ -232,7 +320,7 @@ class Recognizer(TrainablePipe):
         losses (Optional[Dict[str, float]]): The losses so far, by component.
         RETURNS (Dict[str, float]): The updated losses.
         """
-        self._prepare_training()
+        self.prepare_training()
         examples = list(examples)
         self.n_loss_terms = 0
         losses = super().update(examples, drop=drop, sgd=sgd, losses=losses)
@@ -268,8 +356,8 @@ class Recognizer(TrainablePipe):
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
         examples = list(examples)
-        validate_examples(examples, f"{type(self).__name__}.rehearse")
-        self._prepare_training()
+        validate_examples(examples, "TaskPipe.rehearse")
+        self.prepare_training()
         if self._rehearsal_model is None:
             warnings.warn(Warnings.W025.format(name=self.name), stacklevel=2)
             return losses
@@ -282,23 +370,24 @@ class Recognizer(TrainablePipe):
         set_dropout_rate(self.model, drop)
         scores, backprop = self.model.begin_update(docs)
         set_dropout_rate(self.model, 0.0)
-        loss, d_scores, n_terms = self._divergence(docs, scores)
-        loss, d_scores = self._scaled(loss, d_scores, n_terms)
+        loss, d_scores = self._scaled(*self.divergence(docs, scores))
         backprop(d_scores)
         if sgd is not None:
             self.finish_update(_keep_gradients(self.model, sgd))
         losses[self.name] += float(loss)
         return losses
 
-    def _divergence(self, docs: List[Doc], scores: Any) -> Tuple[Tensor, Any, int]:
+    def divergence(self, docs: List[Doc], scores: Any) -> Tuple[Tensor, Any, int]:
         """How far scores are from those of the rehearsal model.
 
         docs (List[Doc]): The documents.
         scores (Any): Their scores.
         RETURNS (Tuple[Tensor, Any, int]): The summed divergence, its gradient, and
-            what the sum is over.
+            the number of terms of the sum.
         """
-        raise NotImplementedError
+        before = self._rehearsal_model
+        target = self.task.predict(before, docs, self.cfg, [])
+        return self.task.divergence(scores, target, self._rehearsed_rows, self.cfg)
 
     def _note_trained(self, examples: List[Example]) -> None:
         if self.cfg["untrained_labels"] or self._rows_without_gold:
@@ -310,24 +399,13 @@ class Recognizer(TrainablePipe):
             rows, labels = self._rows_without_gold, self.labels
             self._rows_without_gold = [i for i in rows if labels[i] not in trained]
 
-    @property
-    def _unknown_rows(self) -> List[int]:
-        """Labels that the annotation of updates says nothing of."""
-        return self._rows_without_gold if self._is_rehearsed else []
-
-    @property
-    def _untrained_rows(self) -> List[int]:
-        return [self.labels.index(label) for label in self.cfg["untrained_labels"]]
-
-    def _scaled(
-        self, loss: Tensor, d_scores: GradientT, n_terms: int
-    ) -> Tuple[Tensor, GradientT]:
+    def _scaled(self, loss: Tensor, d_scores: Any, n_terms: int) -> Tuple[Tensor, Any]:
         """What is reported and what is trained with, both times `loss_weight`.
 
         loss (Tensor): The summed loss. *Shape:* ()
-        d_scores (Union[Tensor, TagScores]): Its gradient.
+        d_scores (Any): Its gradient.
         n_terms (int): What the sum is over.
-        RETURNS (Tuple[Tensor, Union[Tensor, TagScores]]): The mean loss, and the
+        RETURNS (Tuple[Tensor, Any]): The mean loss, and the
             gradient of the sum times `GRADIENT_SCALE`.
         """
         self.n_loss_terms = n_terms
@@ -336,20 +414,20 @@ class Recognizer(TrainablePipe):
 
     @property
     def gold_reader(self) -> GoldReader:
-        return GoldReader(self.cfg["gold"], self.key)
+        """RETURNS (GoldReader): Reads what the component learns from."""
+        source, candidates_key = self.cfg["gold"], self.cfg.get("candidates_key")
+        if candidates_key is not None:
+            return CandidateReader(source, self.key, candidates_key)
+        return GoldReader(source, self.key)
 
     @property
     def label_ids(self) -> Dict[int, int]:
+        """RETURNS (Dict[int, int]): Row of each label, by the hash of its name."""
         return {self.vocab.strings[label]: i for i, label in enumerate(self.labels)}
 
     def _report(self) -> None:
         """Warn of gold that cannot be used, if there is a new reason."""
         if self.dropped_gold.has_new_reasons:
-            self._warn_of_dropped()
-
-    def _report_growth(self) -> None:
-        """Warn of gold that cannot be used, if there is more than was said."""
-        if self.dropped_gold.has_grown:
             self._warn_of_dropped()
 
     def _warn_of_dropped(self) -> None:
@@ -381,11 +459,12 @@ class Recognizer(TrainablePipe):
                 self.add_label(label)
         if not data.labels:
             self._explain_no_gold(get_examples)
-        self._fit_to(data)
+        check_labels(self.cfg, self.name)
+        self.cfg.update(self.task.measure(data.longest, self.cfg))
         self._warn_of_unannotated(data, nlp)
         self._report()
         self._set_n_labels()
-        self._prepare_build()
+        self.task.configure(self.model, self.cfg)
         self.model.initialize(X=data.sample or [Doc(self.vocab, words=["x"])])
         self.cfg["width"] = get_head_layer(self.model).get_dim("nI")
         self.cfg["untrained_labels"] = []
@@ -395,26 +474,54 @@ class Recognizer(TrainablePipe):
         get_examples: Callable[[], Iterable[Example]],
         nlp: Optional[Language],
         labels_given: bool,
-        reader: Optional[GoldReader] = None,
+    ) -> TrainingData:
+        """Find out what the training data has. Without candidates, which a component
+        before this one may find later, labels and lengths are those of all gold
+        spans."""
+        self.dropped_candidates = DropReport()
+        reader = self.gold_reader
+        data = self._read_once(get_examples, reader, labels_given)
+        if not reader.has_candidates or data.n_with_candidates:
+            return data
+        key = self.cfg["candidates_key"]
+        if not _may_be_annotated(nlp, self):
+            docs = [example.reference for example in get_examples()]
+            message = Errors.E021.format(
+                name=self.name,
+                key=key,
+                n_docs=len(docs),
+                found=annotation_found(docs),
+            )
+            raise ValueError(message)
+        training = nlp.config["training"] if nlp else {}
+        if not training.get("annotating_components"):
+            message = Warnings.W024.format(name=self.name, key=key, n_docs=data.n_docs)
+            warnings.warn(message, stacklevel=3)
+        every = GoldReader(self.cfg["gold"], self.key)
+        return self._read_once(get_examples, every, labels_given)
+
+    def _read_once(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        reader: GoldReader,
+        labels_given: bool,
     ) -> TrainingData:
         """One pass over the training data, which is not kept.
 
         get_examples (Callable[[], Iterable[Example]]): Gives the training data.
-        nlp (Optional[Language]): The pipeline.
+        reader (GoldReader): Reads the gold spans.
         labels_given (bool): Whether there will be no labels but the present ones.
-        reader (Optional[GoldReader]): Reads the gold spans. None: as in training.
         """
-        reader = reader or self.gold_reader
         data = TrainingData()
         self.dropped_gold = DropReport(one_pass=True)
-        for example in _checked(get_examples, f"{type(self).__name__}.initialize"):
+        for example in _checked(get_examples, "TaskPipe.initialize"):
             gold = reader.read(example, self.dropped_gold)
             data.add(example, gold, reader)
             label_ids = self.label_ids
             if not labels_given:
                 hashes = dict.fromkeys(span.label for *_, span in gold.spans)
                 label_ids = {label: i for i, label in enumerate(hashes)}
-            self._count_unusable(gold, label_ids)
+            self.task.count_unusable(gold, label_ids, self.cfg, self.dropped_gold)
         self.dropped_gold.end_pass()
         return data
 
@@ -449,169 +556,6 @@ class Recognizer(TrainablePipe):
                     found=found or "There is no other annotation of spans either.",
                 )
             )
-
-    def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
-        """Serialize the component.
-
-        exclude (Iterable[str]): Fields to leave out: "cfg", "vocab", "model".
-        RETURNS (bytes): The serialized component.
-        """
-        self._report_growth()
-        parts = {
-            "vocab": lambda: self.vocab.to_bytes(exclude=exclude),
-            "model": self.model.to_bytes,
-        }
-        data = {name: dump() for name, dump in parts.items() if name not in exclude}
-        data["cfg"] = self._dump_cfg(data)
-        return util.to_bytes({name: partial(data.get, name) for name in data}, exclude)
-
-    def from_bytes(
-        self, bytes_data: bytes, *, exclude: Iterable[str] = ()
-    ) -> "Recognizer":
-        """Load the component.
-
-        bytes_data (bytes): From `to_bytes`.
-        exclude (Iterable[str]): Fields to leave out.
-        RETURNS (Recognizer): The component itself.
-        """
-        place = "the bytes"
-        try:
-            found = srsly.msgpack_loads(bytes_data)
-            wanted = {"cfg", "model"} - {*exclude}
-            if not wanted <= found.keys():
-                raise ValueError(f"there is no {', '.join(wanted - found.keys())}")
-        except Exception as error:
-            message = Errors.E007.format(name=self.name, reason=f"{place}, {error!r}")
-            raise ValueError(message) from error
-        checksums: Dict[str, Any] = {}
-
-        def load_cfg(data: Any) -> None:
-            checksums.update(self._load_cfg(data, f"'cfg' in {place}"))
-            missing = checksums.keys() - {*found, *exclude, "settings", CHECKSUMS}
-            for part in missing:
-                self._check(b"", checksums, part, place)
-
-        def load_vocab(data: Any) -> None:
-            self._check(data, checksums, "vocab", place)
-            self.vocab.from_bytes(data, exclude=exclude)
-
-        def load_model(data: Any) -> None:
-            self._load_weights(data, checksums, f"'model' in {place}")
-
-        fields = {"cfg": load_cfg, "vocab": load_vocab, "model": load_model}
-        util.from_dict(found, fields, exclude)
-        return self
-
-    def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> None:
-        """Save the component.
-
-        path (Union[str, Path]): A folder.
-        exclude (Iterable[str]): Fields to leave out: "cfg", "vocab", "model".
-        """
-        self._report_growth()
-        data = {} if "model" in exclude else {"model": self.model.to_bytes()}
-        fields = {
-            "cfg": lambda p: p.write_bytes(self._dump_cfg(data)),
-            "vocab": lambda p: self.vocab.to_disk(p, exclude=exclude),
-            "model": lambda p: p.write_bytes(data["model"]),
-        }
-        util.to_disk(path, fields, exclude)
-
-    def from_disk(
-        self, path: Union[str, Path], *, exclude: Iterable[str] = ()
-    ) -> "Recognizer":
-        """Load the component.
-
-        path (Union[str, Path]): A folder.
-        exclude (Iterable[str]): Fields to leave out.
-        RETURNS (Recognizer): The component itself.
-        """
-        checksums: Dict[str, Any] = {}
-        fields = {
-            "cfg": lambda p: checksums.update(self._load_cfg(self._read(p), p)),
-            "vocab": lambda p: self.vocab.from_disk(p, exclude=exclude),
-            "model": lambda p: self._load_weights(self._read(p), checksums, p),
-        }
-        util.from_disk(path, fields, exclude)
-        return self
-
-    def _dump_cfg(self, data: Mapping[str, bytes]) -> bytes:
-        """The settings, with the checksums of all that is saved.
-
-        data (Mapping[str, bytes]): What is saved beside them, by field.
-        """
-        # Not with srsly, which does not give every float back as it was.
-        saved = {**self.cfg, CONFIGURED: dict(self._configured)}
-        saved[CHECKSUMS] = all_checksums(saved, data)
-        return json.dumps(saved, indent=2).encode("utf8")
-
-    def _load_cfg(self, data: bytes, place: Union[str, Path]) -> Dict[str, Any]:
-        """Take over settings, and build the head that the weights go into.
-
-        data (bytes): The settings.
-        place (Union[str, Path]): Where they stand.
-        RETURNS (Dict[str, Any]): The checksums of what was saved.
-        """
-        try:
-            saved = json.loads(data)
-            changed = changed_setting(saved)
-            checksums: Dict[str, Any] = saved.pop(CHECKSUMS, {})
-            cfg = merge_saved(self._configured, saved)
-            width, labels = cfg["width"], cfg["labels"]
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            reason = f"{place}, {error!r}"
-            message = Errors.E007.format(name=self.name, reason=reason)
-            raise ValueError(message) from error
-        try:
-            self._check_loaded(cfg)
-            # What is not allowed is said first, before anything is taken over.
-            copy.copy(self.cfg).update(cfg)
-        except ValueError as error:
-            message = f"Component '{self.name}', {place}: {error}"
-            raise ValueError(message) from error
-        if changed is not None:
-            self._fail_damaged(place, changed)
-        self.cfg.update(cfg)
-        if width is not None:
-            self._prepare_build()
-            build_head(get_head_layer(self.model), width, len(labels))
-            self._set_n_labels()
-        return checksums
-
-    def _load_weights(
-        self, data: bytes, checksums: Mapping[str, Any], place: Union[str, Path]
-    ) -> None:
-        self._check(data, checksums, "model", place)
-        try:
-            self.model.from_bytes(data)
-        except Exception as error:
-            reason = f"{place}, {error}"
-            message = Errors.E008.format(name=self.name, reason=reason)
-            raise ValueError(message) from error
-
-    def _check(
-        self,
-        data: Any,
-        checksums: Mapping[str, Any],
-        part: str,
-        place: Union[str, Path],
-    ) -> None:
-        """Raise a ValueError if bytes have another checksum than those saved."""
-        if part not in checksums:
-            return
-        if not isinstance(data, bytes) or checksum(data) != checksums[part]:
-            self._fail_damaged(place, part)
-
-    def _fail_damaged(self, place: Union[str, Path], part: str) -> None:
-        message = Errors.E043.format(name=self.name, place=place, part=part)
-        raise ValueError(message)
-
-    def _read(self, path: Path) -> bytes:
-        try:
-            return path.read_bytes()
-        except OSError as error:
-            message = Errors.E007.format(name=self.name, reason=error)
-            raise FileNotFoundError(message) from error
 
 
 def _checked(
@@ -653,3 +597,16 @@ def _cause_of_missing(nlp: Optional[Language]) -> str:
     if not max_length:
         return ""
     return Warnings.W002_CUT.format(place=place, max_length=max_length)
+
+
+def _may_be_annotated(nlp: Optional[Language], pipe: TaskPipe) -> bool:
+    """Whether a component before another may write to doc.spans: all but encoders
+    may."""
+    components = [component for _, component in nlp.pipeline] if nlp else []
+    before = components[: components.index(pipe)] if pipe in components else []
+    return not all(hasattr(component, "add_listener") for component in before)
+
+
+def task_pipes(nlp: Language) -> Dict[str, TaskPipe]:
+    """The components of this package in a pipeline, by name, in its order."""
+    return {name: pipe for name, pipe in nlp.pipeline if isinstance(pipe, TaskPipe)}

@@ -1,36 +1,22 @@
-"""From annotated examples to indices into the lattice, nothing lost in silence."""
+"""Reading the gold spans of examples, nothing lost in silence."""
 
 from dataclasses import dataclass, field
-from typing import Callable, Dict, Iterable, List, Optional, Sequence, Set, Tuple
+from typing import Dict, Iterable, List, Optional, Sequence, Set
 
 import numpy
-import torch
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from ..core.arrays import Ints, Mask
-from ..core.lattice import GoldSpans
+from ..core.arrays import Mask
 from ..core.span_table import touches_any
 from ..span_groups import contiguous_spans
+from ..tasks.drop_report import DropReport
+from ..tasks.gold import AlignedGold
 from .alignment import Alignment
-from .drop_report import DropReport
 
 SOURCES = ("spans", "ents")
 # How many documents the widths of the model are found with.
 N_SAMPLE = 10
-
-
-@dataclass
-class AlignedGold:
-    """The gold spans of one example on the tokens of its predicted document.
-
-    spans (List[Tuple[int, int, Span]]): First token, the one behind the last,
-        and the gold span.
-    unknown (Optional[Mask]): Tokens without annotation; None: all have it.
-    """
-
-    spans: List[Tuple[int, int, Span]]
-    unknown: Optional[Mask]
 
 
 class GoldReader:
@@ -39,6 +25,9 @@ class GoldReader:
     source (str): "spans" for doc.spans[spans_key], "ents" for doc.ents.
     spans_key (str): The key.
     """
+
+    # Whether only given spans are scored.
+    has_candidates = False
 
     def __init__(self, source: str, spans_key: str) -> None:
         self.source = source
@@ -74,7 +63,7 @@ class GoldReader:
         n_tokens = len(example.predicted)
         gold = self.spans(reference)
         if gold is None:
-            return AlignedGold([], numpy.ones(n_tokens, dtype=bool))
+            return AlignedGold(n_tokens, [], numpy.ones(n_tokens, dtype=bool))
         usable = []
         for span in gold:
             if span.start == span.end:
@@ -89,7 +78,7 @@ class GoldReader:
                 dropped.add("not on token boundaries", span)
             else:
                 spans.append((*place, span))
-        return AlignedGold(spans, self.unknown(example))
+        return AlignedGold(n_tokens, spans, self.unknown(example))
 
     def unknown(self, example: Example) -> Optional[Mask]:
         """The tokens of the predicted document that have no annotation, which
@@ -150,97 +139,6 @@ class TrainingData:
         if candidates is not None:
             self.n_with_candidates += 1
             self.longest = max(self.longest, *map(len, candidates), 0)
-
-
-def gold_indices(
-    gold: AlignedGold,
-    label_ids: Dict[int, int],
-    max_length: Optional[int],
-    dropped: DropReport,
-) -> List[Tuple[int, int, int]]:
-    """The cells (label, head, width) of gold spans that have one in the lattice.
-
-    gold (AlignedGold): The gold spans of one example.
-    label_ids (Dict[int, int]): Row of each label in the lattice, by the hash of
-        its name.
-    max_length (Optional[int]): Longest candidate, in tokens. None: no limit.
-    dropped (DropReport): Counts the others.
-    """
-    cells: Dict[Tuple[int, int, int], None] = {}
-    for start, end, span in gold.spans:
-        if span.label not in label_ids:
-            dropped.add("unknown label", span)
-        elif max_length is not None and end - start > max_length:
-            dropped.add(f"longer than max_length = {max_length}", span)
-        else:
-            cells[label_ids[span.label], start, end - start - 1] = None
-    return list(cells)
-
-
-def count_multilabel_spans(gold: AlignedGold, dropped: DropReport) -> None:
-    """Count the gold spans that share all of their tokens with one before, of
-    another label: a softmax predicts one of them."""
-    labels: Dict[Tuple[int, int], int] = {}
-    for start, end, span in gold.spans:
-        if labels.setdefault((start, end), span.label) != span.label:
-            dropped.add("a second label of the same tokens", span)
-
-
-def count_without_room(
-    gold: AlignedGold, learnable: Callable[[Ints, Ints], Mask], dropped: DropReport
-) -> None:
-    """Count the gold spans that an objective of whole answers leaves out.
-
-    gold (AlignedGold): The gold spans of one example.
-    learnable (Callable): `Objective.learnable`.
-    dropped (DropReport): Counts the others.
-    """
-    cells = {(start, end, span.label): span for start, end, span in gold.spans}
-    if not cells:
-        return
-    starts, ends = numpy.array([cell[:2] for cell in cells]).T
-    spans = list(cells.values())
-    for i in numpy.flatnonzero(~learnable(starts, ends)).tolist():
-        dropped.add("cannot be predicted beside another gold span", spans[i])
-
-
-def batch_gold(
-    examples: Iterable[Example],
-    reader: GoldReader,
-    label_ids: Dict[int, int],
-    max_length: Optional[int],
-    device: torch.device,
-    dropped: DropReport,
-) -> GoldSpans:
-    """The gold spans of a batch as indices into its lattice, on `device`. The
-    other arguments are those of `gold_indices`."""
-    cells: List[Tuple[int, int, int]] = []
-    unknown = []
-    n_docs = offset = 0
-    for example in examples:
-        gold = reader.read(example, dropped)
-        n_tokens = len(example.predicted)
-        cells.extend(
-            (label, offset + head, width)
-            for label, head, width in gold_indices(gold, label_ids, max_length, dropped)
-        )
-        if gold.unknown is None:
-            unknown.append(numpy.zeros(n_tokens, dtype=bool))
-            n_docs += n_tokens > 0
-        else:
-            unknown.append(gold.unknown)
-            n_docs += not gold.unknown.all()
-        offset += n_tokens
-    mask = numpy.concatenate(unknown)
-    index = torch.tensor(cells, dtype=torch.long, device=device).view(-1, 3)
-    labels, heads, widths = index.T
-    return GoldSpans(
-        labels=labels,
-        heads=heads,
-        widths=widths,
-        unknown=torch.tensor(mask, device=device) if mask.any() else None,
-        n_docs=n_docs,
-    )
 
 
 def annotation_found(docs: Iterable[Doc]) -> str:

@@ -32,10 +32,6 @@ from ..core.tags import SCHEMES
 from ..errors import Errors
 from .gold import SOURCES
 
-# What "auto" is as value of `flat`: for doc.spans if `overlap` is "flat", and for
-# doc.ents.
-FLAT_SPANS, FLAT_ENTS = "best", "longest"
-
 FactoryT = TypeVar("FactoryT", bound=Callable[..., Any])
 # In a config, a mapping or a list of pairs.
 ByLabel = Union[Dict[str, float], List[Any]]
@@ -381,7 +377,7 @@ class Settings(CheckedDict):
 def check_labels(cfg: Mapping[str, Any], name: str) -> None:
     """Raise a ValueError if a label that has a setting of its own does not exist."""
     for setting in ("label_thresholds", "label_temperatures"):
-        unknown = sorted(set(cfg[setting]) - set(cfg["labels"]))
+        unknown = sorted(set(cfg.get(setting, ())) - set(cfg["labels"]))
         if unknown:
             raise ValueError(
                 Errors.E005.format(

@@ -1,14 +1,14 @@
-"""The factory `span_classifier`: a span recogniser with the defaults of SpanNER."""
+"""The factory `span_classifier`: spans with the defaults of SpanNER."""
 
 from spacy.language import Language
 from thinc.api import Config
 
-from .settings import SPAN_SETTINGS, defaults
-from .span_recognizer import (
+from .global_pointer import (
     DEFAULT_SCORE_WEIGHTS,
     DEFAULTS,
     make_global_pointer,
 )
+from .settings import SPAN_SETTINGS, defaults
 
 default_config = """
 [model]
@@ -22,15 +22,15 @@ n_lengths = 32
 negatives = 100
 seed = 0
 """
-OWN = Config().from_str(default_config)
+DEFAULT_PARTS = Config().from_str(default_config)
 
 make_span_classifier = Language.factory(
     "span_classifier",
     assigns=["doc.spans", "doc.ents"],
     default_config={
         **defaults(SPAN_SETTINGS),
-        "model": {**OWN["model"], "tok2vec": DEFAULTS["model"]["tok2vec"]},
-        "objective": OWN["objective"],
+        "model": {**DEFAULT_PARTS["model"], "tok2vec": DEFAULTS["model"]["tok2vec"]},
+        "objective": DEFAULT_PARTS["objective"],
         "scorer": DEFAULTS["scorer"],
     },
     default_score_weights=DEFAULT_SCORE_WEIGHTS,

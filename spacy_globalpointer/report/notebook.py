@@ -12,7 +12,8 @@ from spacy.util import is_in_jupyter
 
 from ..errors import Errors
 from ..evaluation.outputs import as_they_came
-from ..pipeline.span_recognizer import SpanRecognizer
+from ..pipeline.component import TaskPipe, task_pipes
+from ..tasks import SpanTask
 from .colours import label_colours
 from .comparison import Annotation
 from .drawing import NestedSpanRenderer, draw
@@ -118,23 +119,23 @@ def lattice_scores(
         raise ValueError(Errors.E041.format(label=label, labels=list(pipe.labels)))
     doc = nlp(doc) if isinstance(doc, str) else doc
     lattice = pipe.predict(as_they_came(nlp, pipe, [doc]))
-    odds = pipe.objective.log_odds(lattice).scores
+    odds = pipe.task.objective.log_odds(lattice).scores
     row = odds[pipe.labels.index(label)].double()
     heads, widths = lattice.layout.valid.nonzero().T.cpu().numpy()
     scores = numpy.full((len(doc), len(doc)), numpy.nan)
     probabilities = scores.copy()
     scores[heads, heads + widths] = row.cpu().numpy()[heads, widths]
     temperature = pipe.cfg["label_temperatures"].get(label, 1.0)
-    chances = pipe.objective.probability(row / temperature).cpu().numpy()
+    chances = pipe.task.objective.probability(row / temperature).cpu().numpy()
     probabilities[heads, heads + widths] = chances[heads, widths]
     single = pipe.cfg["label_thresholds"]
     threshold = float(single.get(label, pipe.cfg["threshold"]))
     return LatticeScores(doc, label, scores, probabilities, threshold)
 
 
-def _component(nlp: Language, name: str | None) -> SpanRecognizer:
-    for pipe_name, pipe in reversed(nlp.pipeline):
-        if isinstance(pipe, SpanRecognizer) and name in (None, pipe_name):
+def _component(nlp: Language, name: str | None) -> TaskPipe[SpanTask]:
+    for pipe_name, pipe in reversed(task_pipes(nlp).items()):
+        if "threshold" in pipe.cfg and name in (None, pipe_name):
             return pipe
     wanted = f" with the name {name!r}" if name else ""
     raise ValueError(Errors.E042.format(wanted=wanted, names=nlp.pipe_names))

@@ -191,7 +191,10 @@ def _n_updates(content: Dict[str, Any], n: int) -> List[int]:
 
 def _component_state(pipe: Any) -> Dict[str, Any]:
     """What a component changes in training beside its weights."""
-    cfg, objective = getattr(pipe, "cfg", None), getattr(pipe, "objective", None)
+    cfg, objective = (
+        getattr(pipe, "cfg", None),
+        getattr(getattr(pipe, "task", None), "objective", None),
+    )
     return {
         "cfg": copy.deepcopy(dict(cfg)) if isinstance(cfg, dict) else None,
         # The random numbers of those that draw some.
@@ -203,7 +206,7 @@ def _restore_component(pipe: Any, state: Dict[str, Any]) -> None:
     if state["cfg"] is not None:
         pipe.cfg.update(state["cfg"])
     if state["objective"] is not None:
-        vars(pipe.objective).update(state["objective"])
+        vars(pipe.task.objective).update(state["objective"])
 
 
 def _random_states() -> Dict[str, Any]:

@@ -11,7 +11,7 @@ from pipelines import pipeline as make_pipeline
 from spacy_globalpointer.evaluation import read_outputs
 from spacy_globalpointer.evaluation.outputs import FLOOR
 from spacy_globalpointer.pipeline.candidates import give_candidates
-from spacy_globalpointer.pipeline.gold import DropReport
+from spacy_globalpointer.tasks.drop_report import DropReport
 
 
 @pytest.fixture(scope="module")

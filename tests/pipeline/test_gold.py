@@ -33,7 +33,9 @@ from spacy.training import Corpus, Example
 from thinc.api import Adam
 
 from spacy_globalpointer.pipeline.candidates import aligned_candidates
-from spacy_globalpointer.pipeline.gold import DropReport, GoldReader, batch_gold
+from spacy_globalpointer.pipeline.gold import GoldReader
+from spacy_globalpointer.tasks.drop_report import DropReport
+from spacy_globalpointer.tasks.spans import batch_gold
 
 
 def class_imbalance(nlp, gold, unknown=None):
@@ -501,9 +503,9 @@ def test_every_gold_span_is_used_or_counted(nlp, seed):
         corpus.append(Example(predicted, reference))
     label_ids = {nlp.vocab.strings.add(label): i for i, label in enumerate("AB")}
     dropped = DropReport()
-    gold = batch_gold(
-        corpus, GoldReader("spans", KEY), label_ids, 3, torch.device("cpu"), dropped
-    )
+    reader = GoldReader("spans", KEY)
+    golds = [reader.read(eg, dropped) for eg in corpus]
+    gold = batch_gold(golds, label_ids, 3, dropped)
     assert len(gold.heads) + sum(dropped.counts.values()) == n_gold
     assert len(set(zip(*map(torch.Tensor.tolist, gold.index)))) == len(gold.heads)
     n_tokens = sum(len(eg.predicted) for eg in corpus)

@@ -71,7 +71,7 @@ def test_long_documents(factory):
 
 
 def test_a_batch_in_parts_is_predicted_as_a_whole(monkeypatch):
-    from spacy_globalpointer.pipeline import span_recognizer
+    from spacy_globalpointer.tasks import spans
 
     nlp = pipeline_of("global_pointer")
     words = [f"w{i}" for i in range(30)]
@@ -87,7 +87,7 @@ def test_a_batch_in_parts_is_predicted_as_a_whole(monkeypatch):
     )
     answers = []
     for most in (10**6, 600, 1):
-        monkeypatch.setattr(span_recognizer, "MAX_CELLS", most)
+        monkeypatch.setattr(spans, "MAX_CELLS", most)
         docs = [Doc(nlp.vocab, words[:n]) for n in (30, 0, 3, 30, 7, 30, 30, 1)]
         answers.append(
             [

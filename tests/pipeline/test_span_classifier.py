@@ -120,8 +120,8 @@ def test_the_defaults_of_the_factory():
     head = get_head_layer(pipe.model).shims[0]._model
     assert type(head) is SpanClassifier
     assert head.representation == "hybrid"
-    assert type(pipe.objective).__name__ == "SampledSoftmax"
-    assert pipe.objective.negatives == 100
+    assert type(pipe.task.objective).__name__ == "SampledSoftmax"
+    assert pipe.task.objective.negatives == 100
     meta = nlp.get_pipe_meta(NAME)
     assert meta.assigns == ["doc.spans", "doc.ents"]
     assert meta.default_score_weights["spans_f"] == 1.0

@@ -10,8 +10,9 @@ from spacy.util import filter_spans
 from util import few_examples
 
 from spacy_globalpointer.core.tags import TagScheme
-from spacy_globalpointer.pipeline.gold import DropReport, GoldReader
-from spacy_globalpointer.pipeline.gold_tags import batch_tags
+from spacy_globalpointer.pipeline.gold import GoldReader
+from spacy_globalpointer.tasks.drop_report import DropReport
+from spacy_globalpointer.tasks.tags import batch_tags
 
 NLP = spacy.blank("xx")
 LABELS = ["A", "B"]
@@ -43,7 +44,8 @@ def tags_of(examples):
     dropped = DropReport()
     scheme = TagScheme("BILUO", len(LABELS))
     reader = GoldReader("spans", KEY)
-    return batch_tags(examples, reader, IDS, scheme, dropped), dropped, scheme
+    golds = [reader.read(eg, dropped) for eg in examples]
+    return batch_tags(golds, IDS, scheme, dropped), dropped, scheme
 
 
 def make(spans):
