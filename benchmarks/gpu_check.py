@@ -7,7 +7,6 @@
    precision, and the share of head and loss in them.
 """
 
-import string
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +18,7 @@ import measure
 import spacy
 import torch
 import typer
+from bert import save_bert
 from growth import make_doc
 from spacy.cli._util import setup_gpu
 from spacy.language import Language
@@ -27,7 +27,6 @@ from spacy.training import Example
 from spacy.util import fix_random_seed
 from systems import KEY, TOK2VEC
 from thinc.api import Adam
-from transformers import BertConfig, BertModel, BertTokenizerFast
 from wasabi import msg
 
 from spacy_globalpointer.core.decoding import decode
@@ -92,18 +91,6 @@ def _one_step(
     sums = torch.from_numpy((found.starts * 31 + found.ends) % 101)[sure].sum()
     tensors = lattice.scores, loss, hidden.grad, *(p.grad for p in head.parameters())
     return [*(x.detach().cpu().double() for x in tensors), sums.double()]
-
-
-def save_bert(folder: Path, size: Dict[str, int]) -> None:
-    """A BERT with random weights that knows letters."""
-    letters = [*string.ascii_lowercase, *string.digits]
-    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters]
-    pieces += [f"##{letter}" for letter in letters]
-    pieces += [f"w{i}" for i in range(5000)]
-    (folder / "vocab.txt").write_text("\n".join(pieces), encoding="utf8")
-    BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(folder)
-    torch.manual_seed(0)
-    BertModel(BertConfig(vocab_size=len(pieces), **size)).save_pretrained(folder)
 
 
 def make_pipeline(architecture: str, encoder: str, mixed: bool) -> Language:
@@ -259,7 +246,8 @@ def main(
     setup_gpu(gpu_id, silent=True)
     msg.divider("Training steps")
     with TemporaryDirectory() as folder:
-        save_bert(Path(folder), {"num_hidden_layers": layers})
+        words = [f"w{i}" for i in range(5000)]
+        save_bert(Path(folder), words, num_hidden_layers=layers)
         for architecture in HEADS:
             for mixed in (False, True) if gpu_id >= 0 else (False,):
                 row = steps(architecture, folder, mixed, n, length, tokens)

@@ -7,11 +7,11 @@ import tarfile
 import zipfile
 from email.parser import Parser
 from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.util.files import ROOT
+
 # What git does not track, and what a session leaves behind.
 LEFT_OUT = ("*.egg-info", ".*_cache", "__pycache__", ".git", ".venv", ".hypothesis")
 MADE = ("build", "dist", "project", "site")

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 import numpy
 import pytest
 import spacy
-from pipelines import TEXTS, examples, initialize, listening_pipeline, train
 from spacy.util import load_model_from_config
 from thinc.api import (
     Linear,
@@ -31,6 +30,8 @@ from spacy_globalpointer.matmul import (
     find_fastest,
     use_fast_matmul,
 )
+from tests.util.files import ROOT
+from tests.util.pipelines import TEXTS, examples, initialize, listening_pipeline, train
 
 CALLBACK = {"@callbacks": "spacy_globalpointer.use_fast_matmul.v1"}
 # Rows, inner size, columns.
@@ -291,7 +292,7 @@ def test_a_lstm_is_torchs_and_has_no_products_of_thinc():
 
 REPEATED = """
 import hashlib
-from pipelines import listening_pipeline, train
+from tests.util.pipelines import listening_pipeline, train
 from spacy_globalpointer.matmul import use_fast_matmul
 
 use_fast_matmul("numpy")
@@ -303,8 +304,7 @@ print(hashlib.sha256(weights).hexdigest())
 
 @pytest.mark.slow
 def test_a_training_with_the_same_seed_is_the_same_in_another_process():
-    tests = os.path.dirname(__file__)
-    env = {**os.environ, "PYTHONPATH": tests, "OMP_NUM_THREADS": "2"}
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "2"}
     command = [sys.executable, "-c", REPEATED]
     hashes = set()
     for seed in ("0", "1"):

@@ -4,8 +4,6 @@ from contextlib import contextmanager
 
 import pytest
 import torch
-from parallel import on_transformer, tiny_bert
-from pipelines import GOLD, NAME, TEXTS, all_scores, found, same_scores, train
 from spacy.training import Example
 from thinc.api import Adam, NumpyOps
 
@@ -16,19 +14,27 @@ from spacy_globalpointer.prediction import (
     little_padding,
     set_precision,
 )
+from tests.util.parallel import on_transformer
+from tests.util.pipelines import (
+    GOLD,
+    NAME,
+    TEXTS,
+    all_scores,
+    found,
+    same_scores,
+    train,
+)
 
 # Long and short in turns.
 MIXED = [text for _ in range(40) for text in (TEXTS[0], "Boston", "", TEXTS[1])]
 
 
 @pytest.fixture(scope="module")
-def make(tmp_path_factory):
+def make(bert):
     """Makes trained pipelines, all of them alike."""
-    path = tmp_path_factory.mktemp("bert")
-    tiny_bert(path)
-    nlp = train(on_transformer(str(path)), optimizer=Adam(0.003), steps=60)
+    nlp = train(on_transformer(bert), optimizer=Adam(0.003), steps=60)
     saved = nlp.to_bytes()
-    return lambda: on_transformer(str(path)).from_bytes(saved)
+    return lambda: on_transformer(bert).from_bytes(saved)
 
 
 @contextmanager

@@ -5,11 +5,11 @@ import os
 import subprocess
 import sys
 from configparser import ConfigParser
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.util.files import ROOT
+
 # Every module of these folders.
 CORE = ("core", "heads")
 

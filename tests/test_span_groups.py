@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.vocab import Vocab
-from util import few_examples
 
 from spacy_globalpointer.span_groups import contiguous_spans, select_positions
+from tests.util.lattices import few_examples
 
 N = 6
 place = st.integers(0, N - 1)

@@ -8,7 +8,6 @@ import pyarrow.parquet
 import pytest
 import spacy
 import srsly
-from pipelines import KEY, TEXTS, pipeline, train
 from spacy.cli._util import app
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin, Span, SpanGroup
@@ -21,6 +20,7 @@ from spacy_globalpointer.annotate.job import Job, annotate
 from spacy_globalpointer.annotate.outputs import OUTPUTS
 from spacy_globalpointer.corpora import Conversion
 from spacy_globalpointer.corpora import Options as ConvertOptions
+from tests.util.pipelines import KEY, TEXTS, pipeline, train
 
 WORDS = " ".join(TEXTS).split()
 

@@ -12,11 +12,11 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 from spacy.tokens import DocBin
-from util import few_examples
 
 from spacy_globalpointer.annotate import blocks as blocks_module
 from spacy_globalpointer.annotate import find_files, read_section, sections
 from spacy_globalpointer.annotate.blocks import Unreadable
+from tests.util.lattices import few_examples
 
 TEXTS = [f"text {i} " + "x" * (i % 7) for i in range(50)]
 

@@ -9,10 +9,10 @@ import sys
 import time
 
 import pytest
-from pipelines import TEXTS, pipeline, train
 
 from spacy_globalpointer.annotate import Options
 from spacy_globalpointer.annotate.job import Job, annotate
+from tests.util.pipelines import TEXTS, pipeline, train
 
 pytest.importorskip("ray", reason="needs the extra `ray`")
 pytestmark = pytest.mark.slow

@@ -14,11 +14,11 @@ import warnings
 
 import pytest
 import torch
-from pipelines import TEXTS, pipeline, train
 from spacy.cli._util import app
 from thinc.api import NumpyOps, set_current_ops
 
 from spacy_globalpointer import cli  # noqa: F401
+from tests.util.pipelines import TEXTS, pipeline, train
 
 # The number of kills takes minutes.
 N_KILLS = int(os.environ.get("GLOBALPOINTER_KILLS", "4"))

@@ -4,7 +4,6 @@ heads of the package."""
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -12,18 +11,12 @@ import torch
 from spacy_globalpointer.core.lattice import GoldSpans, Layout
 from spacy_globalpointer.core.objectives import ClassImbalanceLoss
 from spacy_globalpointer.heads import EfficientGlobalPointer, GlobalPointer
-
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
-
-@pytest.fixture
-def dense(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    return __import__("dense")
+from tests.util.files import BENCHMARKS, PROJECT, load_script
 
 
 @pytest.mark.parametrize("kind", ["GlobalPointer", "EfficientGlobalPointer"])
-def test_the_dense_form_is_the_same_function(kind, dense):
+def test_the_dense_form_is_the_same_function(kind):
+    dense = load_script(BENCHMARKS / "dense.py")
     ours_class = {"GlobalPointer": GlobalPointer}.get(kind, EfficientGlobalPointer)
     torch.manual_seed(0)
     ours = ours_class(6, 3, head_width=4).double()
@@ -71,13 +64,7 @@ def test_head(tmp_path, head):
 
 @pytest.fixture
 def demo(tmp_path):
-    script = (
-        BENCHMARKS.parent
-        / "spacy_globalpointer"
-        / "project_template"
-        / "scripts"
-        / "make_demo.py"
-    )
+    script = PROJECT / "scripts" / "make_demo.py"
     subprocess.run([sys.executable, str(script), str(tmp_path / "demo")], check=True)
     return tmp_path / "demo"
 

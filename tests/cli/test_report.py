@@ -5,8 +5,6 @@ import shutil
 
 import pytest
 import spacy
-from pipelines import KEY, NESTED, examples, initialize, listening_pipeline, train
-from pipelines import pipeline as make_pipeline
 from spacy.cli._util import app
 from spacy.tokens import DocBin
 from spacy.training import Corpus
@@ -14,6 +12,15 @@ from spacy.vocab import Vocab
 from typer.testing import CliRunner
 
 from spacy_globalpointer import cli  # noqa: F401
+from tests.util.pipelines import (
+    KEY,
+    NESTED,
+    examples,
+    initialize,
+    listening_pipeline,
+    train,
+)
+from tests.util.pipelines import pipeline as make_pipeline
 
 LOG = {"epoch": 0, "step": 1, "losses": {"a": 1.5}, "scores": {"f": 20.0}, "score": 0.2}
 

@@ -11,21 +11,16 @@ import pytest
 import spacy
 import srsly
 import torch
-from pipelines import NESTED, set_spans
 from spacy.cli._util import app
 from spacy.tokens import DocBin
 from typer.testing import CliRunner
 
 from spacy_globalpointer import cli  # noqa: F401
 from spacy_globalpointer.training.checkpoint import FILE_NAME
+from tests.util.files import PROJECT
+from tests.util.pipelines import NESTED, set_spans
 
-CONFIG = (
-    Path(__file__).parents[2]
-    / "spacy_globalpointer"
-    / "project_template"
-    / "configs"
-    / "tok2vec.cfg"
-)
+CONFIG = PROJECT / "configs" / "tok2vec.cfg"
 CHILDREN = Path("/proc/self/task")
 # What `--paths.train` and the like are for `spacy train` too.
 SMALL = {

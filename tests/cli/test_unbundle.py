@@ -1,11 +1,8 @@
 """Two components trained on one encoder by the project's config, then cut apart."""
 
-from pathlib import Path
-
 import pytest
 import spacy
 import srsly
-from pipelines import KEY, NESTED, ents, found, same_scores, scored, set_spans
 from spacy.cli._util import app
 from spacy.cli.train import train
 from spacy.tokens import DocBin
@@ -15,10 +12,18 @@ from typer.testing import CliRunner
 
 from spacy_globalpointer import cli  # noqa: F401
 from spacy_globalpointer.training.configs import assemble
-
-CONFIGS = (
-    Path(__file__).parents[2] / "spacy_globalpointer" / "project_template" / "configs"
+from tests.util.files import PROJECT
+from tests.util.pipelines import (
+    KEY,
+    NESTED,
+    ents,
+    found,
+    same_scores,
+    scored,
+    set_spans,
 )
+
+CONFIGS = PROJECT / "configs"
 PARTS = ["global_pointer", "sequence_ner"]
 # The last text is nothing that was learnt.
 TEXTS = [text for text, _ in NESTED] + ["", "New England met Boston people in New York"]

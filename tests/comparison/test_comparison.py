@@ -13,17 +13,6 @@ import numpy
 import pytest
 import spacy
 import srsly
-from pipelines import (
-    GOLD,
-    KEY,
-    TEXTS,
-    examples,
-    found,
-    listening_pipeline,
-    pipeline,
-    set_spans,
-    train,
-)
 from spacy import util
 from spacy.cli._util import app
 from spacy.tokens import Doc, DocBin, Span
@@ -36,8 +25,19 @@ from spacy_globalpointer.comparison.given import end_to_end
 from spacy_globalpointer.comparison.speed import prediction_rounds
 from spacy_globalpointer.evaluation import span_metrics
 from spacy_globalpointer.training.configs import assemble
+from tests.util.files import PROJECT
+from tests.util.pipelines import (
+    GOLD,
+    KEY,
+    TEXTS,
+    examples,
+    found,
+    listening_pipeline,
+    pipeline,
+    set_spans,
+    train,
+)
 
-PROJECT = Path(__file__).parents[2] / "spacy_globalpointer" / "project_template"
 SCRIPTS, CONFIGS = PROJECT / "scripts", PROJECT / "configs"
 COMPARE = ["global-pointer", "compare", "--configs", str(CONFIGS)]
 LABELS = ["A", "B", "C"]

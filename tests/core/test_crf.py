@@ -8,7 +8,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from util import few_examples
 
 from spacy_globalpointer.core.crf import (
     crf_loss,
@@ -17,6 +16,7 @@ from spacy_globalpointer.core.crf import (
     viterbi,
 )
 from spacy_globalpointer.core.tags import SCHEMES, GoldTags, TagScheme, TagScores
+from tests.util.lattices import few_examples
 
 # One to three labels, and documents short enough to try all paths.
 CASES = [

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc, Span
 from spacy.util import filter_spans
 from spacy.vocab import Vocab
-from util import candidates, few_examples, lattice_width
 
 from spacy_globalpointer.core.decoding import decode, margins_over
 from spacy_globalpointer.core.lattice import Lattice, Layout
@@ -26,6 +25,7 @@ from spacy_globalpointer.core.span_table import (
     overlap_of,
     resolve,
 )
+from tests.util.lattices import candidates, few_examples, lattice_width
 
 INF = math.inf
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from util import candidates, few_examples, lattice_width, ragged_batches
 
 from spacy_globalpointer.core.lattice import Layout, band_sum, touches
+from tests.util.lattices import candidates, few_examples, lattice_width, ragged_batches
 
 
 def random(*shape, seed=0):

@@ -8,10 +8,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from util import candidates, few_examples, lattice_width, ragged_batches
 
 from spacy_globalpointer.core.lattice import GoldSpans, Lattice, Layout
 from spacy_globalpointer.core.objectives import BinaryCrossEntropy, ClassImbalanceLoss
+from tests.util.lattices import candidates, few_examples, lattice_width, ragged_batches
 
 getcontext().prec = 50
 

@@ -5,8 +5,6 @@ import math
 
 import pytest
 import torch
-from util import candidates
-from whole_answers import answers
 
 from spacy_globalpointer.core.lattice import GoldSpans, Lattice, Layout
 from spacy_globalpointer.core.objectives import (
@@ -15,6 +13,8 @@ from spacy_globalpointer.core.objectives import (
     SampledSoftmax,
 )
 from spacy_globalpointer.core.structured import NestedCRF, SemiMarkovCRF
+from tests.util.lattices import candidates
+from tests.util.whole_answers import answers
 
 N_LABELS = 2
 OBJECTIVES = {

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc, Span
 from spacy.training import biluo_to_iob, offsets_to_biluo_tags
 from spacy.vocab import Vocab
-from util import few_examples
 
 from spacy_globalpointer.core.tags import SCHEMES, TagScheme
+from tests.util.lattices import few_examples
 
 LABELS = ["A", "B", "C"]
 

@@ -4,13 +4,13 @@ import os
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import pytest
 import torch
-from pipelines import TEXTS, pipeline, train
 
 from spacy_globalpointer.core.threads import _mkl_setter, one_thread
+from tests.util.files import ROOT
+from tests.util.pipelines import TEXTS, pipeline, train
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ FORKS = """
 import os
 import spacy, torch
 from spacy.language import Language
-from pipelines import TEXTS, found, pipeline, train
+from tests.util.pipelines import TEXTS, found, pipeline, train
 
 torch.set_num_threads(3)
 
@@ -147,7 +147,7 @@ assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks on Windows")
 def test_forks_predict_and_keep_their_number():
     """Threads do not survive a fork: an operation for several would wait forever."""
-    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", FORKS]
     done = subprocess.run(command, env=env, timeout=300, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

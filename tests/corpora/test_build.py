@@ -4,13 +4,13 @@ import json
 
 import pytest
 import srsly
-from corpus_files import KEY, builder, read, write
 from hypothesis import given
 from hypothesis import strategies as st
-from pipelines import found
-from util import few_examples
 
 from spacy_globalpointer.corpora import ConversionReport, CorpusError, Mention, Record
+from tests.util.corpus_files import KEY, builder, read, write
+from tests.util.lattices import few_examples
+from tests.util.pipelines import found
 
 TEXT = "Old New-Yorkers' town"  # Old New - Yorkers ' town
 

@@ -1,9 +1,9 @@
 """A byte order mark in a text is no part of it, whether offsets count it or not."""
 
 import pytest
-from corpus_files import KEY, builder, read, write
 
 from spacy_globalpointer.corpora import ConversionReport, Mention, Record
+from tests.util.corpus_files import KEY, builder, read, write
 
 TEXT = "Ann left Cork. Ann"
 SPANS = [(0, 3, "PER"), (9, 13, "LOC")]

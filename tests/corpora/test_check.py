@@ -3,8 +3,6 @@
 import random
 
 import pytest
-from corpus_files import TOOLS
-from pipelines import set_spans
 from spacy.tokens import Doc, DocBin, Span
 from spacy.util import registry
 from spacy.vocab import Vocab
@@ -13,6 +11,8 @@ from spacy_globalpointer.core.structured import SemiMarkovCRF
 from spacy_globalpointer.corpora import CorpusError
 from spacy_globalpointer.corpora.corpus_table import CorpusTable
 from spacy_globalpointer.corpora.findings import check
+from tests.util.corpus_files import TOOLS
+from tests.util.pipelines import set_spans
 
 KEY = "sc"
 VOCAB = Vocab()

@@ -1,7 +1,6 @@
 """Columns of any layout: which hold words, which the tags of entities."""
 
 import pytest
-from corpus_files import write
 
 from spacy_globalpointer.corpora import (
     Conversion,
@@ -12,6 +11,7 @@ from spacy_globalpointer.corpora import (
     read_corpus,
 )
 from spacy_globalpointer.corpora.layout import parse_columns
+from tests.util.corpus_files import write
 
 
 def table(*sentences, sign="\t"):

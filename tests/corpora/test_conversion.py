@@ -7,12 +7,9 @@ from itertools import chain, pairwise
 
 import pytest
 import srsly
-from corpus_files import KEY, TOOLS, builder, write
 from hypothesis import given
 from hypothesis import strategies as st
-from pipelines import found, set_spans
 from spacy.tokens import Doc, DocBin
-from util import few_examples
 
 from spacy_globalpointer.corpora import (
     Conversion,
@@ -23,6 +20,9 @@ from spacy_globalpointer.corpora import (
     Record,
 )
 from spacy_globalpointer.corpora.splits import find_splits, parse_shares, split_records
+from tests.util.corpus_files import KEY, TOOLS, builder, write
+from tests.util.lattices import few_examples
+from tests.util.pipelines import found, set_spans
 
 ROW = {"tokens": ["Ann", "saw", "York", "."], "spans": [[0, 1, "PER"], [2, 3, "LOC"]]}
 LINE = json.dumps(ROW) + "\n"

@@ -6,8 +6,6 @@ import random
 import re
 
 import pytest
-from corpus_files import write
-from damage import damaged
 
 from spacy_globalpointer.corpora import (
     Conversion,
@@ -19,6 +17,8 @@ from spacy_globalpointer.corpora import (
 )
 from spacy_globalpointer.corpora.conversion_report import OUTCOMES
 from spacy_globalpointer.corpora.corpus_table import CorpusTable
+from tests.util.corpus_files import write
+from tests.util.damage import damaged
 
 N_FILES = int(os.environ.get("GLOBALPOINTER_DAMAGED", "300"))
 # What the reader itself leaves out, before there is a mention.

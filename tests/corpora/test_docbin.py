@@ -11,7 +11,6 @@ from itertools import pairwise
 import pytest
 import spacy
 import srsly
-from pipelines import found, set_spans
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Corpus
 from spacy.vocab import Vocab
@@ -23,6 +22,7 @@ from spacy_globalpointer.corpora.docbin import (
     all_attrs,
 )
 from spacy_globalpointer.files import write_whole
+from tests.util.pipelines import found, set_spans
 
 KEY = "mentions"
 NLP = spacy.blank("xx")

@@ -5,7 +5,19 @@ import gzip
 import json
 
 import pytest
-from corpora_samples import (
+from spacy.tokens import Doc, DocBin, Span
+from spacy.training.gold_io import docs_to_json
+from spacy.vocab import Vocab
+
+from spacy_globalpointer.corpora import (
+    FORMATS,
+    ConversionReport,
+    CorpusError,
+    find_format,
+    read_corpus,
+    read_spacy,
+)
+from tests.util.corpora_samples import (
     ANNOTATION,
     BIAFFINE,
     BILUO,
@@ -48,20 +60,8 @@ from corpora_samples import (
     lines,
     result,
 )
-from corpus_files import KEY, read, write
-from pipelines import found
-from spacy.tokens import Doc, DocBin, Span
-from spacy.training.gold_io import docs_to_json
-from spacy.vocab import Vocab
-
-from spacy_globalpointer.corpora import (
-    FORMATS,
-    ConversionReport,
-    CorpusError,
-    find_format,
-    read_corpus,
-    read_spacy,
-)
+from tests.util.corpus_files import KEY, read, write
+from tests.util.pipelines import found
 
 # Name of the file, its content, its format, the language, and of each document the
 # tokens and spans.

@@ -5,10 +5,10 @@ import json
 import zlib
 
 import pytest
-from corpus_files import KEY, builder
-from pipelines import found
 
 from spacy_globalpointer.corpora import ConversionReport, CorpusError, read_jsonl
+from tests.util.corpus_files import KEY, builder
+from tests.util.pipelines import found
 
 GOOD = {"tokens": ["the", "Bank", "of", "England"], "spans": [[1, 4, "ORG"]]}
 LINE = json.dumps(GOOD).encode() + b"\n"

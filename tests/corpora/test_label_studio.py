@@ -4,10 +4,10 @@ counted."""
 import json
 
 import pytest
-from corpora_samples import array, result
-from corpus_files import KEY, read, write
 
 from spacy_globalpointer.corpora import ConversionReport, CorpusError, find_format
+from tests.util.corpora_samples import array, result
+from tests.util.corpus_files import KEY, read, write
 
 
 def task(data, *results, **more):

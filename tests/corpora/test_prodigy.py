@@ -3,8 +3,6 @@
 import itertools
 
 import pytest
-from corpora_samples import lines
-from corpus_files import KEY, read, write
 from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 
@@ -15,6 +13,8 @@ from spacy_globalpointer.corpora import (
     Options,
     find_format,
 )
+from tests.util.corpora_samples import lines
+from tests.util.corpus_files import KEY, read, write
 
 TEXT = "Ann met Bob in Cork"
 

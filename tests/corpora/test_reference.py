@@ -1,7 +1,5 @@
 """The page of formats, and what `--list-formats` shows, have the same texts."""
 
-from pathlib import Path
-
 import pytest
 from spacy.cli._util import app
 from typer.testing import CliRunner
@@ -9,8 +7,9 @@ from typer.testing import CliRunner
 from spacy_globalpointer import cli  # noqa: F401
 from spacy_globalpointer.corpora import FORMATS
 from spacy_globalpointer.corpora.reference import formats_page
+from tests.util.files import ROOT
 
-PAGE = Path(__file__).parents[2] / "docs" / "reference" / "formats.md"
+PAGE = ROOT / "docs" / "reference" / "formats.md"
 
 
 def test_the_page_is_current():

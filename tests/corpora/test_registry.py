@@ -4,7 +4,6 @@ import subprocess
 import sys
 
 import pytest
-from corpus_files import write
 
 from spacy_globalpointer.corpora import (
     FORMATS,
@@ -12,6 +11,7 @@ from spacy_globalpointer.corpora import (
     find_format,
     read_corpus,
 )
+from tests.util.corpus_files import write
 
 OTHER_PACKAGE = """
 from spacy_globalpointer.corpora import Mention, Record

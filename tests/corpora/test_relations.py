@@ -5,13 +5,10 @@ import json
 from collections import Counter
 
 import pytest
-from corpora_samples import ONEIE
-from corpus_files import KEY, builder, read, write
 from hypothesis import given
 from hypothesis import strategies as st
 from spacy.tokens import DocBin
 from spacy.vocab import Vocab
-from util import few_examples
 
 from spacy_globalpointer.corpora import (
     Conversion,
@@ -24,6 +21,9 @@ from spacy_globalpointer.corpora import (
 )
 from spacy_globalpointer.corpora.corpus_table import CorpusTable
 from spacy_globalpointer.pipeline.gold import GoldReader
+from tests.util.corpora_samples import ONEIE
+from tests.util.corpus_files import KEY, builder, read, write
+from tests.util.lattices import few_examples
 
 NO_SPAN = "unsupported annotation (relation, event)"
 WORDS = [*"abcdefgh"]

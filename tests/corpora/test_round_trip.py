@@ -8,12 +8,9 @@ from xml.etree import ElementTree
 
 import pytest
 import srsly
-from corpus_files import KEY, TOOLS, read
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from pipelines import found
 from spacy.tokens import Doc, DocBin, Span
-from util import few_examples
 
 from spacy_globalpointer.corpora import Conversion, Options, find_format
 from spacy_globalpointer.corpora.corpus_table import CorpusTable
@@ -23,6 +20,9 @@ from spacy_globalpointer.corpora.span_statistics import (
     identical,
     nested,
 )
+from tests.util.corpus_files import KEY, TOOLS, read
+from tests.util.lattices import few_examples
+from tests.util.pipelines import found
 
 DATA = os.environ.get("GLOBALPOINTER_DATA")
 

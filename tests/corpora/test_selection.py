@@ -4,13 +4,13 @@ import json
 
 import pytest
 import srsly
-from corpus_files import write
 from spacy.cli._util import app
 from typer.testing import CliRunner
 
 from spacy_globalpointer import cli  # noqa: F401
 from spacy_globalpointer.corpora import FORMATS, Conversion, CorpusError, Options
 from spacy_globalpointer.corpora.splits import find_splits, parse_patterns
+from tests.util.corpus_files import write
 
 LINE = json.dumps({"tokens": ["Ann"], "spans": [[0, 1, "PER"]]}) + "\n"
 

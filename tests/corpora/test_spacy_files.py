@@ -4,11 +4,11 @@ import json
 
 import numpy
 import pytest
-from corpus_files import write
 from spacy.tokens import Doc, DocBin, Span, SpanGroup
 from spacy.vocab import Vocab
 
 from spacy_globalpointer.corpora import Conversion, CorpusError, Options
+from tests.util.corpus_files import write
 
 
 def convert(path, **options):

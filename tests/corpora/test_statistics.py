@@ -4,7 +4,6 @@ import numpy
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from util import few_examples
 
 from spacy_globalpointer.corpora.span_statistics import (
     Hashes,
@@ -14,6 +13,7 @@ from spacy_globalpointer.corpora.span_statistics import (
     nested,
     percentiles,
 )
+from tests.util.lattices import few_examples
 
 spans = st.lists(
     st.tuples(st.integers(0, 9), st.integers(1, 6)).map(lambda p: (p[0], p[0] + p[1])),

@@ -5,9 +5,6 @@ import builtins
 import json
 
 import pytest
-from corpora_samples import array, lines
-from corpus_files import KEY, read, write
-from pipelines import found
 from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 
@@ -19,6 +16,9 @@ from spacy_globalpointer.corpora import (
     find_format,
     read_corpus,
 )
+from tests.util.corpora_samples import array, lines
+from tests.util.corpus_files import KEY, read, write
+from tests.util.pipelines import found
 
 NAMES = ["O", "B-PER", "I-PER", "B-LOC"]
 TOKENS = ["Ann", "Lee", "of", "York"]

@@ -1,8 +1,6 @@
 """BioC, and XML or SGML with entities as elements."""
 
 import pytest
-from corpora_samples import BIOC, INLINE_XML
-from corpus_files import KEY, read, write
 
 from spacy_globalpointer.corpora import (
     Conversion,
@@ -11,6 +9,8 @@ from spacy_globalpointer.corpora import (
     Options,
     find_format,
 )
+from tests.util.corpora_samples import BIOC, INLINE_XML
+from tests.util.corpus_files import KEY, read, write
 
 
 def texts_and_spans(path, **options):

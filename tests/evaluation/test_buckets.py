@@ -2,7 +2,6 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from documents import KEY, make_doc, prf, random_pairs, to_docs
 
 from spacy_globalpointer.evaluation import (
     BUCKETS,
@@ -11,6 +10,7 @@ from spacy_globalpointer.evaluation import (
     read_table,
     spans_under,
 )
+from tests.util.documents import KEY, make_doc, prf, random_pairs, to_docs
 
 
 def count(docs, training=None):

@@ -1,5 +1,4 @@
 import pytest
-from documents import KEY, make_doc, random_pairs, to_docs
 
 from spacy_globalpointer.evaluation import (
     KINDS,
@@ -8,6 +7,7 @@ from spacy_globalpointer.evaluation import (
     read_table,
     spans_under,
 )
+from tests.util.documents import KEY, make_doc, random_pairs, to_docs
 
 
 def kinds_of(gold, predicted, n_tokens=9):

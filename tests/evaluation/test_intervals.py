@@ -1,7 +1,5 @@
-import documents
 import numpy as np
 import pytest
-from documents import KEY, random_pairs, to_docs
 
 from spacy_globalpointer.evaluation import (
     intervals,
@@ -13,6 +11,8 @@ from spacy_globalpointer.evaluation import (
     spans_under,
 )
 from spacy_globalpointer.evaluation.intervals import describe, difference, interval
+from tests.util import documents
+from tests.util.documents import KEY, random_pairs, to_docs
 
 
 def counts_of(pairs):

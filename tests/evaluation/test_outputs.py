@@ -5,13 +5,22 @@ import math
 import numpy as np
 import pytest
 import spacy
-from pipelines import KEY, LABELS, NESTED, all_scores, changed, examples, found, train
-from pipelines import pipeline as make_pipeline
 
 from spacy_globalpointer.evaluation import read_outputs
 from spacy_globalpointer.evaluation.outputs import FLOOR
 from spacy_globalpointer.pipeline.candidates import give_candidates
 from spacy_globalpointer.tasks.drop_report import DropReport
+from tests.util.pipelines import (
+    KEY,
+    LABELS,
+    NESTED,
+    all_scores,
+    changed,
+    examples,
+    found,
+    train,
+)
+from tests.util.pipelines import pipeline as make_pipeline
 
 
 @pytest.fixture(scope="module")

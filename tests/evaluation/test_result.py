@@ -2,7 +2,6 @@ import json
 
 import numpy as np
 import pytest
-from documents import KEY, make_doc, random_pairs, result, to_docs, to_examples
 from nervaluate import Evaluator
 from spacy.util import filter_spans
 
@@ -11,6 +10,14 @@ from spacy_globalpointer.evaluation import (
     compare,
     span_metrics,
     spans_under,
+)
+from tests.util.documents import (
+    KEY,
+    make_doc,
+    random_pairs,
+    result,
+    to_docs,
+    to_examples,
 )
 
 

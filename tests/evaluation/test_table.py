@@ -1,6 +1,5 @@
 import pytest
 import spacy
-from documents import KEY, make_doc, random_pairs, to_docs, to_examples
 from spacy.tokens import Doc, Span
 
 from spacy_globalpointer.evaluation import (
@@ -12,6 +11,7 @@ from spacy_globalpointer.evaluation import (
     span_metrics,
     spans_under,
 )
+from tests.util.documents import KEY, make_doc, random_pairs, to_docs, to_examples
 
 
 def read(docs):

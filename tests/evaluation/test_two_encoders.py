@@ -4,7 +4,6 @@ import json
 
 import pytest
 import spacy
-from pipelines import LANG, NESTED, examples, found, initialize, tok2vec
 from spacy.cli._util import app
 from spacy.tokens import DocBin
 from thinc.api import Adam
@@ -13,6 +12,7 @@ from typer.testing import CliRunner
 from spacy_globalpointer import cli  # noqa: F401
 from spacy_globalpointer.evaluation import read_outputs
 from spacy_globalpointer.report import lattice_scores
+from tests.util.pipelines import LANG, NESTED, examples, found, initialize, tok2vec
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*cannot use some of the gold spans")
 # Component to its factory, each with an encoder before it.

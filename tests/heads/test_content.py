@@ -5,12 +5,12 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
-from util import candidates, few_examples, ragged_batches
 
 from spacy_globalpointer.core.lattice import Layout
 from spacy_globalpointer.heads import EfficientGlobalPointer, GlobalPointer
 from spacy_globalpointer.heads import content as module
 from spacy_globalpointer.heads.content import Content
+from tests.util.lattices import candidates, few_examples, ragged_batches
 
 WIDTH, M = 5, 4
 HEADS = [GlobalPointer, EfficientGlobalPointer]

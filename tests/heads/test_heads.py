@@ -5,12 +5,12 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from util import head_scores
 
 from spacy_globalpointer.core.lattice import GoldSpans, Layout
 from spacy_globalpointer.core.objectives import ClassImbalanceLoss
 from spacy_globalpointer.heads import EfficientGlobalPointer, GlobalPointer
 from spacy_globalpointer.heads.global_pointer import FIRST_SCORE
+from tests.util.lattices import head_scores
 
 WIDTH = 5
 HEADS = [

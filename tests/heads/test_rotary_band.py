@@ -6,7 +6,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from util import candidates, few_examples, lattice_width, ragged_batches, rotated
 
 from spacy_globalpointer.core.lattice import Layout
 from spacy_globalpointer.heads import rotary_band as module
@@ -15,6 +14,13 @@ from spacy_globalpointer.heads.rotary_band import (
     MIN_BLOCK,
     linear_rotary_band,
     rotary_band,
+)
+from tests.util.lattices import (
+    candidates,
+    few_examples,
+    lattice_width,
+    ragged_batches,
+    rotated,
 )
 
 LO, HI = MIN_BLOCK, MAX_BLOCK

@@ -6,7 +6,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from util import few_examples, lattice_of, lattice_width, ragged_batches
 
 from spacy_globalpointer.core.lattice import Layout
 from spacy_globalpointer.heads import SpanClassifier
@@ -15,6 +14,7 @@ from spacy_globalpointer.heads.span_classifier import (
     attend,
     max_product,
 )
+from tests.util.lattices import few_examples, lattice_of, lattice_width, ragged_batches
 
 WIDTH = 5
 LENGTH_WIDTH = 3

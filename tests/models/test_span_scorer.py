@@ -11,7 +11,6 @@ from spacy.ml.models.tok2vec import build_hash_embed_cnn_tok2vec
 from spacy.tokens import Doc
 from spacy.util import registry
 from thinc.api import fix_random_seed, set_dropout_rate
-from util import head_scores, lattice_width
 
 from spacy_globalpointer.heads import EfficientGlobalPointer, GlobalPointer
 from spacy_globalpointer.models.architectures import (
@@ -25,6 +24,7 @@ from spacy_globalpointer.models.span_scorer import (
     resize_head,
     span_scorer,
 )
+from tests.util.lattices import head_scores, lattice_width
 
 WIDTH = 8
 N_LABELS = 2

@@ -5,7 +5,16 @@ import warnings
 import pytest
 import spacy
 import torch
-from pipelines import (
+from spacy.cli._util import app
+from spacy.cli.train import train as spacy_train
+from spacy.tokens import Doc, DocBin, Span
+from spacy.training import Example
+from thinc.api import Adam, Config
+from typer.testing import CliRunner
+
+from spacy_globalpointer import cli  # noqa: F401
+from spacy_globalpointer.pipeline.candidates import create_candidates_corpus_v1
+from tests.util.pipelines import (
     GOLD,
     HEADS,
     KEY,
@@ -28,15 +37,6 @@ from pipelines import (
     train,
     update,
 )
-from spacy.cli._util import app
-from spacy.cli.train import train as spacy_train
-from spacy.tokens import Doc, DocBin, Span
-from spacy.training import Example
-from thinc.api import Adam, Config
-from typer.testing import CliRunner
-
-from spacy_globalpointer import cli  # noqa: F401
-from spacy_globalpointer.pipeline.candidates import create_candidates_corpus_v1
 
 MENTIONS = "mentions"
 # The tokens of all gold spans, and one span that is none.

@@ -9,7 +9,13 @@ import warnings
 import numpy
 import pytest
 import spacy
-from pipelines import (
+from spacy.tokens import Span
+from spacy.training import Example
+from spacy.util import fix_random_seed, load_model_from_config
+from thinc.api import Adam, Config
+
+from spacy_globalpointer.pipeline.settings import SPAN_SETTINGS, TAG_SETTINGS, to_config
+from tests.util.pipelines import (
     KEY,
     LANG,
     NESTED,
@@ -24,12 +30,6 @@ from pipelines import (
     tok2vec,
     update,
 )
-from spacy.tokens import Span
-from spacy.training import Example
-from spacy.util import fix_random_seed, load_model_from_config
-from thinc.api import Adam, Config
-
-from spacy_globalpointer.pipeline.settings import SPAN_SETTINGS, TAG_SETTINGS, to_config
 
 MODELS = {
     "global_pointer": {

@@ -2,9 +2,10 @@
 
 import pytest
 import spacy
-from pipelines import EVERY_HEAD, LANG, NESTED, example, tok2vec
 from spacy.util import fix_random_seed
 from thinc.api import Adam
+
+from tests.util.pipelines import EVERY_HEAD, LANG, NESTED, example, tok2vec
 
 # The head of each factory.
 FACTORIES = {

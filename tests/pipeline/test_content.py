@@ -3,9 +3,19 @@
 import numpy
 import pytest
 import spacy
-from pipelines import GOLD, LANG, LISTENER, NAME, TEXTS, initialize, tok2vec, train
 from spacy.util import registry
 from thinc.api import Config
+
+from tests.util.pipelines import (
+    GOLD,
+    LANG,
+    LISTENER,
+    NAME,
+    TEXTS,
+    initialize,
+    tok2vec,
+    train,
+)
 
 ARCHITECTURES = ["GlobalPointer", "EfficientGlobalPointer"]
 

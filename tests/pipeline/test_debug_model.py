@@ -2,10 +2,11 @@
 
 import pytest
 import spacy
-from pipelines import LANG, LISTENER, examples, tok2vec
 from spacy.cli._util import app
 from spacy.tokens import DocBin
 from typer.testing import CliRunner
+
+from tests.util.pipelines import LANG, LISTENER, examples, tok2vec
 
 ARCHITECTURES = {
     "global_pointer": "GlobalPointer",

@@ -3,8 +3,9 @@
 import random
 
 import pytest
-from pipelines import HEADS, example, initialize, pipeline, update
 from thinc.api import Adam
+
+from tests.util.pipelines import HEADS, example, initialize, pipeline, update
 
 WORDS = [f"w{i}" for i in range(300)]
 

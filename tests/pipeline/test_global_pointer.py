@@ -6,7 +6,13 @@ from itertools import pairwise
 import pytest
 import spacy
 import torch
-from pipelines import (
+from spacy.cli.train import train as spacy_train
+from spacy.tokens import Doc, DocBin
+from spacy.training import Example
+from spacy.util import filter_spans
+from thinc.api import Adam
+
+from tests.util.pipelines import (
     GOLD,
     HEADS,
     KEY,
@@ -34,11 +40,6 @@ from pipelines import (
     train,
     update,
 )
-from spacy.cli.train import train as spacy_train
-from spacy.tokens import Doc, DocBin
-from spacy.training import Example
-from spacy.util import filter_spans
-from thinc.api import Adam
 
 WORDS = ["the", "bank", "of", "New", "England", "Boston", "19", "Ä", "银行", "🙂", "."]
 

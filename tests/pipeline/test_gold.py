@@ -9,7 +9,15 @@ import weakref
 import pytest
 import spacy
 import torch
-from pipelines import (
+from spacy.tokens import Doc, DocBin, Span
+from spacy.training import Corpus, Example
+from thinc.api import Adam
+
+from spacy_globalpointer.pipeline.candidates import aligned_candidates
+from spacy_globalpointer.pipeline.gold import GoldReader
+from spacy_globalpointer.tasks.drop_report import DropReport
+from spacy_globalpointer.tasks.spans import batch_gold
+from tests.util.pipelines import (
     GOLD,
     KEY,
     LABELS,
@@ -28,14 +36,6 @@ from pipelines import (
     train,
     update,
 )
-from spacy.tokens import Doc, DocBin, Span
-from spacy.training import Corpus, Example
-from thinc.api import Adam
-
-from spacy_globalpointer.pipeline.candidates import aligned_candidates
-from spacy_globalpointer.pipeline.gold import GoldReader
-from spacy_globalpointer.tasks.drop_report import DropReport
-from spacy_globalpointer.tasks.spans import batch_gold
 
 
 def class_imbalance(nlp, gold, unknown=None):

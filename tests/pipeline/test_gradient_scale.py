@@ -5,8 +5,17 @@ import random
 
 import pytest
 import spacy
-from pipelines import HEADS, NAME, examples, initialize, model, tok2vec, update
 from thinc.api import Adam, get_current_ops
+
+from tests.util.pipelines import (
+    HEADS,
+    NAME,
+    examples,
+    initialize,
+    model,
+    tok2vec,
+    update,
+)
 
 CLASSIFIER = "spacy_globalpointer.SpanClassifier.v1"
 TAGGER = "spacy_globalpointer.SequenceNER.v1"

@@ -4,11 +4,14 @@ import copy
 import pickle
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
-from pipelines import (
+from thinc.api import Adam
+
+from spacy_globalpointer.models.span_scorer import get_head_layer
+from tests.util.files import ROOT
+from tests.util.pipelines import (
     NAME,
     TEXTS,
     all_scores,
@@ -19,9 +22,6 @@ from pipelines import (
     train,
     update,
 )
-from thinc.api import Adam
-
-from spacy_globalpointer.models.span_scorer import get_head_layer
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def test_a_pipeline_is_trained_on_after_copying(trained):
 NEW_PROCESS = """
 import pickle, sys
 import spacy
-from pipelines import LANG, LISTENER, NAME, pipeline, initialize
+from tests.util.pipelines import LANG, LISTENER, NAME, pipeline, initialize
 
 with open(sys.argv[1], "rb") as file:
     pickled = pickle.load(file)
@@ -115,6 +115,6 @@ def test_a_second_head_in_a_new_process(trained, tmp_path):
     path = tmp_path / "nlp.pickle"
     path.write_bytes(pickle.dumps(trained))
     command = [sys.executable, "-c", NEW_PROCESS, str(path)]
-    env = {"PYTHONPATH": str(Path(__file__).parents[1])}
+    env = {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 import spacy
-from pipelines import LANG, LISTENER, set_spans, tok2vec
 from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Adam
+
+from tests.util.pipelines import LANG, LISTENER, set_spans, tok2vec
 
 MB = 1024
 DATA = os.environ.get("GLOBALPOINTER_DATA", "")

@@ -3,7 +3,9 @@ predicted before it has been trained."""
 
 import pytest
 import torch
-from pipelines import (
+from thinc.api import Adam
+
+from tests.util.pipelines import (
     EVERY_HEAD,
     TEXTS,
     by_bytes,
@@ -12,7 +14,6 @@ from pipelines import (
     initialize,
     pipeline_of_every_head,
 )
-from thinc.api import Adam
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*cannot use some of the gold")
 every_head = pytest.mark.parametrize("name", EVERY_HEAD)

@@ -3,16 +3,16 @@
 import numpy
 import pytest
 import torch
-from pipelines import (
+from thinc.api import Adam, Model
+
+from spacy_globalpointer.models.span_scorer import get_head_layer
+from tests.util.pipelines import (
     EVERY_HEAD,
     TEXTS,
     found,
     initialize,
     pipeline_of_every_head,
 )
-from thinc.api import Adam, Model
-
-from spacy_globalpointer.models.span_scorer import get_head_layer
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*cannot use some of the gold")
 

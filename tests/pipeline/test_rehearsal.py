@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import spacy
 import torch
-from pipelines import LANG, LISTENER, NESTED, TEXTS, example, tok2vec
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.util import fix_random_seed, minibatch
 from thinc.api import Adam
 
 from spacy_globalpointer.core.tags import TagScheme
+from tests.util.pipelines import LANG, LISTENER, NESTED, TEXTS, example, tok2vec
 
 DATA = os.environ.get("GLOBALPOINTER_DATA")
 MODELS = {

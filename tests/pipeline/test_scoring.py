@@ -4,7 +4,16 @@ import random
 
 import pytest
 import spacy
-from pipelines import (
+from spacy.pipeline.spancat import spancat_score
+from spacy.scorer import get_ner_prf
+from spacy.tokens import Doc, Span
+from spacy.training import Example
+from spacy.util import registry
+
+from spacy_globalpointer.evaluation import label_counts, read_table, span_metrics
+from spacy_globalpointer.evaluation import prf as prf_of_counts
+from spacy_globalpointer.pipeline.scoring import span_score, spans_under
+from tests.util.pipelines import (
     KEY,
     NAME,
     NESTED,
@@ -15,15 +24,6 @@ from pipelines import (
     set_spans,
     train,
 )
-from spacy.pipeline.spancat import spancat_score
-from spacy.scorer import get_ner_prf
-from spacy.tokens import Doc, Span
-from spacy.training import Example
-from spacy.util import registry
-
-from spacy_globalpointer.evaluation import label_counts, read_table, span_metrics
-from spacy_globalpointer.evaluation import prf as prf_of_counts
-from spacy_globalpointer.pipeline.scoring import span_score, spans_under
 
 VOCAB = spacy.blank("xx").vocab
 LABELS = "ABC"

@@ -7,7 +7,11 @@ import numpy
 import pytest
 import spacy
 import torch
-from pipelines import (
+from spacy.tokens import Doc, Span
+from spacy.training import Example
+from thinc.api import Adam
+
+from tests.util.pipelines import (
     KEY,
     LANG,
     LISTENER,
@@ -29,9 +33,6 @@ from pipelines import (
     train,
     update,
 )
-from spacy.tokens import Doc, Span
-from spacy.training import Example
-from thinc.api import Adam
 
 NAME = "sequence_ner"
 FLAT = [

@@ -9,7 +9,10 @@ import shutil
 import pytest
 import spacy
 import srsly
-from pipelines import (
+from spacy.util import load_model_from_config
+from thinc.api import Adam, Config
+
+from tests.util.pipelines import (
     GOLD,
     HEADS,
     LABELS,
@@ -34,8 +37,6 @@ from pipelines import (
     train,
     update,
 )
-from spacy.util import load_model_from_config
-from thinc.api import Adam, Config
 
 MAKERS = {"own encoder": pipeline, "listener": listening_pipeline}
 # Names that are awkward in configs, paths and sorting.

@@ -7,7 +7,12 @@ from itertools import combinations
 import pytest
 import spacy
 import torch
-from pipelines import (
+from spacy.cli.find_threshold import find_threshold
+from spacy.tokens import DocBin, Span
+from spacy.training import Example
+from thinc.api import Adam
+
+from tests.util.pipelines import (
     GOLD,
     KEY,
     LABELS,
@@ -30,10 +35,6 @@ from pipelines import (
     train,
     update,
 )
-from spacy.cli.find_threshold import find_threshold
-from spacy.tokens import DocBin, Span
-from spacy.training import Example
-from thinc.api import Adam
 
 BCE = {"@misc": "spacy_globalpointer.BinaryCrossEntropy.v1"}
 TEXT = TEXTS[0]

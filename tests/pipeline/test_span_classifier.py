@@ -6,7 +6,12 @@ from itertools import combinations
 import pytest
 import spacy
 import torch
-from pipelines import (
+from thinc.api import Adam
+
+from spacy_globalpointer.heads import SpanClassifier
+from spacy_globalpointer.heads.span_classifier import REPRESENTATIONS
+from spacy_globalpointer.models import get_head_layer
+from tests.util.pipelines import (
     KEY,
     LANG,
     LISTENER,
@@ -30,11 +35,6 @@ from pipelines import (
     train,
     update,
 )
-from thinc.api import Adam
-
-from spacy_globalpointer.heads import SpanClassifier
-from spacy_globalpointer.heads.span_classifier import REPRESENTATIONS
-from spacy_globalpointer.models import get_head_layer
 
 NAME = "span_classifier"
 # Without the second labels of the same tokens, of which a softmax predicts one.

@@ -4,9 +4,16 @@ import random
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from pipelines import EVERY_HEAD, NESTED, by_disk, initialize, pipeline_of_every_head
-from pipelines import found as found_spans
 from thinc.api import Adam
+
+from tests.util.pipelines import (
+    EVERY_HEAD,
+    NESTED,
+    by_disk,
+    initialize,
+    pipeline_of_every_head,
+)
+from tests.util.pipelines import found as found_spans
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,12 @@
 """The span recogniser on spacy-transformers, with a tiny BERT of random weights."""
 
-import string
-
 import pytest
 import spacy
 import torch
-from pipelines import (
+from thinc.api import Adam
+
+from spacy_globalpointer.training.optimizers import create_encoder_head_adam_v1
+from tests.util.pipelines import (
     GOLD,
     HEADS,
     LANG,
@@ -22,10 +23,6 @@ from pipelines import (
     train,
     update,
 )
-from thinc.api import Adam
-from transformers import BertConfig, BertModel, BertTokenizerFast
-
-from spacy_globalpointer.training.optimizers import create_encoder_head_adam_v1
 
 LISTENER = {
     "@architectures": "spacy-transformers.TransformerListener.v1",
@@ -38,31 +35,6 @@ LISTENER = {
 @pytest.fixture(autouse=True)
 def offline(monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-
-
-@pytest.fixture(scope="module")
-def bert(tmp_path_factory):
-    """A folder with a BERT that knows a few words and all letters."""
-    path = tmp_path_factory.mktemp("bert")
-    letters = [*string.ascii_lowercase, *string.digits, ".", ","]
-    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "new", "england", "bank"]
-    pieces += [*letters, *(f"##{letter}" for letter in letters)]
-    (path / "vocab.txt").write_text("\n".join(pieces), encoding="utf8")
-    tokenizer = BertTokenizerFast(str(path / "vocab.txt"), model_max_length=64)
-    tokenizer.save_pretrained(path)
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(pieces),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=64,
-        hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0,
-    )
-    BertModel(config).save_pretrained(path)
-    return str(path)
 
 
 def pipeline(bert, head="gp"):

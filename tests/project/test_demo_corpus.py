@@ -1,10 +1,8 @@
 """The demo corpus holds what it promises: nesting of every kind, and unseen names."""
 
-import importlib.util
 from collections import Counter
 from itertools import chain
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -12,26 +10,10 @@ import spacy
 import srsly
 from typer.testing import CliRunner
 
-SCRIPT = (
-    Path(__file__).parents[2]
-    / "spacy_globalpointer"
-    / "project_template"
-    / "scripts"
-    / "make_demo.py"
-)
+from tests.util.files import PROJECT, load_script
+
+make_demo = load_script(PROJECT / "scripts" / "make_demo.py")
 PARTS = ["train", "dev", "test"]
-
-
-def load_script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("make_demo", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-make_demo = load_script()
 
 
 @pytest.fixture(scope="module", params=[0, 1], ids=lambda seed: f"seed{seed}")

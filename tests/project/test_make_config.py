@@ -4,7 +4,6 @@ import gzip
 import re
 from pathlib import Path
 
-import make_config as script
 import pytest
 import spacy
 import typer
@@ -14,9 +13,10 @@ from spacy.tokens import Doc, DocBin
 from thinc.api import Config
 from typer.testing import CliRunner
 
-CONFIGS = (
-    Path(__file__).parents[2] / "spacy_globalpointer" / "project_template" / "configs"
-)
+from tests.util.files import PROJECT, load_script
+
+script = load_script(PROJECT / "scripts" / "make_config.py")
+CONFIGS = PROJECT / "configs"
 ENCODERS = sorted(path.stem for path in CONFIGS.glob("*.cfg"))
 SYSTEMS = sorted(path.stem for path in CONFIGS.glob("systems/*.cfg"))
 NAMES = [*ENCODERS, *(f"{x}-{y}" for x in ENCODERS for y in SYSTEMS)]

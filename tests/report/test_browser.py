@@ -7,10 +7,10 @@ import subprocess
 from html import unescape
 
 import pytest
-from documents import KEY, make_doc, result
 
 from spacy_globalpointer.evaluation import compare
 from spacy_globalpointer.report.write import write_report
+from tests.util.documents import KEY, make_doc, result
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [

@@ -7,11 +7,11 @@ import types
 import numpy as np
 import pytest
 import spacy
-from pipelines import KEY, LABELS, TEXTS, all_scores, changed, found, train
-from pipelines import pipeline as make_pipeline
 
 import spacy_globalpointer
 from spacy_globalpointer.report import lattice_scores, visualize
+from tests.util.pipelines import KEY, LABELS, TEXTS, all_scores, changed, found, train
+from tests.util.pipelines import pipeline as make_pipeline
 
 # One of the spans is longer than max_length = 7.
 pytestmark = pytest.mark.filterwarnings("ignore:.*cannot use some of the gold spans")

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
-from pages import KEY, Page, make
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from spacy_globalpointer.report import span_page
 from spacy_globalpointer.report.drawing import NestedSpanRenderer
+from tests.util.pages import KEY, Page, make
 
 
 def draw(*pairs, **settings):

@@ -11,12 +11,13 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from documents import make_doc, result
 from matplotlib.figure import Figure
 
 from spacy_globalpointer import folders
 from spacy_globalpointer.evaluation import compare
 from spacy_globalpointer.report.write import write_report
+from tests.util.documents import make_doc, result
+from tests.util.files import ROOT
 
 GOLD = make_doc(3, [(0, 1, "A"), (1, 3, "B")])
 RESULTS = {
@@ -149,11 +150,10 @@ def test_an_error_while_drawing_leaves_the_old_report(reports, tmp_path, monkeyp
 SCRIPT = """
 import sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[1])
-from test_replace import write
+from tests.report.test_replace import write
 print("ready", flush=True)
 for number in range(1000):
-    write(Path(sys.argv[2]), ("old", "new")[number % 2])
+    write(Path(sys.argv[1]), ("old", "new")[number % 2])
 """
 
 
@@ -163,11 +163,10 @@ def test_killed(reports, tmp_path, seconds):
     """By a signal that cannot be caught, while reports replace each other."""
     folder = tmp_path / "report"
     shutil.copytree(reports / "old", folder)
-    tests = Path(__file__).parents[1]
     process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(Path(__file__).parent), str(folder)],
+        [sys.executable, "-c", SCRIPT, str(folder)],
         stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(tests)},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     try:
         assert process.stdout.readline() == b"ready\n"

@@ -3,11 +3,11 @@
 import json
 
 import pytest
-from documents import make_doc, random_pairs, result, to_docs
-from pages import Page, make
 
 from spacy_globalpointer.evaluation import compare, read_table, spans_under
 from spacy_globalpointer.report.write import short_names, write_report
+from tests.util.documents import make_doc, random_pairs, result, to_docs
+from tests.util.pages import Page, make
 
 KEY = "sc"
 PLOTS = {"labels", "reliability", "buckets", "confusion", "probability"}

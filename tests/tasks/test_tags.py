@@ -4,15 +4,15 @@ import numpy
 import spacy
 from hypothesis import given
 from hypothesis import strategies as st
-from pipelines import KEY, example
 from spacy.training import Example
 from spacy.util import filter_spans
-from util import few_examples
 
 from spacy_globalpointer.core.tags import TagScheme
 from spacy_globalpointer.pipeline.gold import GoldReader
 from spacy_globalpointer.tasks.drop_report import DropReport
 from spacy_globalpointer.tasks.tags import batch_tags
+from tests.util.lattices import few_examples
+from tests.util.pipelines import KEY, example
 
 NLP = spacy.blank("xx")
 LABELS = ["A", "B"]

@@ -2,18 +2,11 @@
 
 import pytest
 import torch
-from parallel import N_STEPS, TRAININGS, run, tiny_bert, work
 
 from spacy_globalpointer.training.group import Group, launch
+from tests.util.parallel import N_STEPS, TRAININGS, run, work
 
 N_WORKERS = 2
-
-
-@pytest.fixture(scope="module")
-def bert(tmp_path_factory):
-    path = tmp_path_factory.mktemp("bert")
-    tiny_bert(path)
-    return str(path)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,10 @@
 
 import pytest
 import spacy
-from pipelines import (
+from spacy.tokens import Span
+from spacy.training import Example
+
+from tests.util.pipelines import (
     GOLD,
     HEADS,
     LANG,
@@ -18,8 +21,6 @@ from pipelines import (
     scored,
     train,
 )
-from spacy.tokens import Span
-from spacy.training import Example
 
 FLAT = {"@misc": "spacy_globalpointer.SemiMarkovCRF.v1"}
 NESTED = {"@misc": "spacy_globalpointer.NestedCRF.v1"}

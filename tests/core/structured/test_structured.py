@@ -4,10 +4,10 @@ import math
 
 import pytest
 import torch
-from whole_answers import answers
 
 from spacy_globalpointer.core.lattice import GoldSpans, Lattice, Layout
 from spacy_globalpointer.core.structured import NestedCRF, SemiMarkovCRF
+from tests.util.whole_answers import answers
 
 OBJECTIVES = {"flat": SemiMarkovCRF, "nested": NestedCRF}
 every_kind = pytest.mark.parametrize("kind", OBJECTIVES)

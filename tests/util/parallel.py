@@ -1,20 +1,27 @@
 """Trainings that several workers make, and one alone. Workers import this module."""
 
-import string
 import warnings
 
 import spacy
 import torch
-from pipelines import LANG, LISTENER, NAME, NESTED, example, initialize, model, tok2vec
 from spacy.training import Example
 from thinc.api import Adam
-from transformers import BertConfig, BertModel, BertTokenizerFast
 
 from spacy_globalpointer.training.batches import SharedBatches, random_state
 from spacy_globalpointer.training.checkpoint import Progress
 from spacy_globalpointer.training.loop import train_steps
 from spacy_globalpointer.training.optimizers import create_encoder_head_adam_v1
 from spacy_globalpointer.training.weights import trained_weights
+from tests.util.pipelines import (
+    LANG,
+    LISTENER,
+    NAME,
+    NESTED,
+    example,
+    initialize,
+    model,
+    tok2vec,
+)
 
 N_STEPS = 50
 POOLED = {
@@ -28,27 +35,6 @@ SOFTMAX = {
     # Those that are drawn depend on who draws.
     "negatives": None,
 }
-
-
-def tiny_bert(path):
-    """A folder with a BERT of random weights that knows letters."""
-    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *string.ascii_lowercase]
-    pieces += [f"##{letter}" for letter in string.ascii_lowercase]
-    (path / "vocab.txt").write_text("\n".join(pieces), encoding="utf8")
-    tokenizer = BertTokenizerFast(str(path / "vocab.txt"), model_max_length=64)
-    tokenizer.save_pretrained(path)
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(pieces),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=64,
-        hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0,
-    )
-    BertModel(config).save_pretrained(path)
 
 
 def on_tok2vec(bert, head="egp7", **settings):

@@ -1,6 +1,6 @@
 """All answers of a structured objective: an oracle for small lattices."""
 
-from util import candidates
+from tests.util.lattices import candidates
 
 
 def together(kind, a, b):

@@ -6,7 +6,7 @@ import random
 import re
 
 # A file that is whole, and what it is called, by format.
-from corpora_samples import SAMPLES, TEXT_AND_ANNOTATION
+from tests.util.corpora_samples import SAMPLES, TEXT_AND_ANNOTATION
 
 OTHERS = (None, 1, -5, 2.5, "", "x", [], {}, True, [[]], [None], {"a": 1}, "\ud800")
 WRONG_ENCODINGS = ("utf-16", "utf-16-le", "latin-1", "gb18030", "cp1252")
