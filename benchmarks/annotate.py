@@ -16,8 +16,9 @@ from typing import Any, Dict, Iterator, List, Tuple
 from measure import write_results
 
 from spacy_globalpointer.annotate import Options, Run
-from spacy_globalpointer.annotate.annotator import Annotator, Summary, load_pipeline
+from spacy_globalpointer.annotate.annotator import Annotator, Summary
 from spacy_globalpointer.annotate.job import Job, annotate
+from spacy_globalpointer.annotate.loading import load_pipeline
 from spacy_globalpointer.annotate.workers import annotate_blocks
 
 
@@ -36,7 +37,7 @@ def one_process(job: Job, annotator: Annotator) -> Tuple[int, float, float]:
     run = Run(job.output, annotator.output)
     n_words = 0
     run.begin({}, True)
-    for part in annotate_blocks(job.blocks(job.files()), annotator, job.options, 1):
+    for part in annotate_blocks(job.blocks(), annotator, job.options, 1):
         run.add(part)
         n_words += part.summary.words
     run.finish({})
@@ -89,7 +90,7 @@ def main() -> None:
             return Job([str(args.input)], target, options, block_size=size, **settings)
 
         annotator = Annotator(options)
-        nlp = load_pipeline(args.model, annotator.backend())
+        nlp = load_pipeline(args.model, annotator.backend)
         systems: Dict[str, List[Tuple[float, float]]] = {"nlp.pipe": [], "annotate": []}
         for turn in range(args.rounds):
             # Whoever comes second has warm caches.

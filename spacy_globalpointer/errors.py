@@ -210,6 +210,19 @@ class Errors(metaclass=_WithCodes):
     E182 = "Give --flat or --system {system}, not both."
     E170 = "--ray cannot read standard input. Give a path or a URI."
     E171 = "The Ray cluster has no {resource} for a worker."
+    E190 = (
+        "--by disagreement needs another pipeline, --other MODEL, and nothing else "
+        "takes one. Got --by {by} and --other {other}."
+    )
+    E191 = (
+        "--by {by} needs a component of this package that writes doc.spans[{key!r}]; "
+        "the pipeline has {names}. Use --by disagreement or --by random, or name "
+        "another --spans-key."
+    )
+    E192 = (
+        "--select writes the chosen documents to one file, or to a folder of brat; "
+        "name a file instead of {output}."
+    )
     E169 = "{output} cannot be written to standard output; name a file."
 
 

@@ -1,7 +1,7 @@
 """What a pipeline found in a document, as plain values."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Dict, List, Mapping, Optional
 
 from spacy.tokens import Doc
@@ -58,9 +58,7 @@ class Annotation:
         if n_relations:
             lost["relation of an entity in several pieces"] += n_relations
         spans = [self.spans[i] for i in kept]
-        return Annotation(
-            self.text, spans, relations, [], self.tokens, self.fields, self.name
-        )
+        return replace(self, spans=spans, relations=relations, fragments=[])
 
 
 def annotation_of(

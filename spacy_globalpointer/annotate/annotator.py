@@ -5,17 +5,14 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
-from spacy import util
 from spacy.cli._util import setup_gpu
-from spacy.language import Language
 from spacy.tokens import Doc
 
 from ..errors import Errors
-from ..matmul import NumpyMatmulOps
 from .blocks import Block, Item, Unreadable
+from .loading import backend_of, find_key, load_pipeline
 from .outputs import OUTPUTS, Output, model_name
-
-CALLBACK = "spacy_globalpointer.use_fast_matmul.v1"
+from .selection import SelectedOutput, Selection, make_ranker
 
 
 @dataclass(frozen=True)
@@ -40,6 +37,7 @@ class Options:
     batch_size: int = 100_000
     gpu_id: int = -1
     backend: Optional[str] = None
+    selection: Optional[Selection] = None
 
 
 @dataclass
@@ -101,19 +99,12 @@ class Annotator:
         setup_gpu(options.gpu_id, silent=True)
         self.options = options
         self.nlp = load_pipeline(options.model, options.backend)
+        self.backend = backend_of(self.nlp)
         self.key = options.spans_key or find_key(self.nlp)
         self.output: Output = OUTPUTS[options.format](self.key, model_name(self.nlp))
-
-    def backend(self) -> Optional[str]:
-        """The matrix products that the pipeline has measured to be faster."""
-        if not _measures(self.nlp.config):
-            return None
-        ops = {
-            type(pipe.model.ops)
-            for _, pipe in self.nlp.pipeline
-            if hasattr(pipe, "model")
-        }
-        return "numpy" if NumpyMatmulOps in ops else "blis"
+        self.ranker = make_ranker(options.selection, self.nlp, self.key, self.backend)
+        if options.selection is not None:
+            self.output = SelectedOutput(self.output, options.selection)
 
     def annotate(self, block: Block) -> Part:
         """Annotate a block.
@@ -194,9 +185,7 @@ class Annotator:
         batch run one by one."""
         try:
             docs = [self._make_doc(content) for _, content in batch]
-            for (i, _), doc in zip(
-                batch, list(self.nlp.pipe(docs, batch_size=len(docs)))
-            ):
+            for (i, _), doc in zip(batch, self.ranker(docs)):
                 yield i, doc
             return
         except GeneratorExit:
@@ -205,7 +194,7 @@ class Annotator:
             pass
         for i, content in batch:
             try:
-                (doc,) = self.nlp.pipe([self._make_doc(content)])
+                (doc,) = self.ranker([self._make_doc(content)])
             except Exception as error:
                 yield i, error
             else:
@@ -252,32 +241,3 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, (ValueError, RecursionError)):
         return " ".join(str(error).split())
     return " ".join(f"{type(error).__name__}: {error}".split())[:500]
-
-
-def load_pipeline(model: str, backend: Optional[str] = None) -> Language:
-    """Load a pipeline. With a backend it does not measure which matrix products are
-    faster, which might have another answer in another process.
-
-    model (str): Folder or package.
-    backend (Optional[str]): "blis" or "numpy".
-    """
-    overrides = {"nlp.before_creation.backend": backend} if backend else {}
-    return util.load_model(model, config=overrides)
-
-
-def _measures(config: Any) -> bool:
-    callback = config["nlp"].get("before_creation") or {}
-    return callback.get("@callbacks") == CALLBACK
-
-
-def find_key(nlp: Language) -> str:
-    """The key of doc.spans that the last component with one writes.
-
-    RAISES (ValueError): If there is none.
-    """
-    for _, pipe in reversed(nlp.pipeline):
-        cfg = getattr(pipe, "cfg", None) or {}
-        key = cfg.get("spans_key") or getattr(pipe, "key", None)
-        if isinstance(key, str):
-            return key
-    raise ValueError(Errors.E164.format(names=nlp.pipe_names))

@@ -9,7 +9,7 @@ their sections again.
 import json
 import os
 from dataclasses import replace
-from typing import Any, Dict, Iterable, Iterator, List
+from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator
 
 import numpy
 
@@ -18,6 +18,9 @@ from .annotator import Annotator, Options, Summary
 from .blocks import Section, block_key, read_section, sections
 from .files import STDIN, InputFile
 from .runs import Run
+
+if TYPE_CHECKING:
+    from .job import Job
 
 COLUMN = "section"
 # A larger share of the object store than these rows ever need would only hold memory.
@@ -54,13 +57,12 @@ class Worker:
 
 
 def annotate_on_ray(
-    job: Any, options: Options, files: List[InputFile], finished: Iterable[str]
+    job: "Job", options: Options, finished: Iterable[str]
 ) -> Iterator[Summary]:
     """Annotate what is not finished.
 
     job (Job): What is to be annotated.
     options (Options): What the annotation depends on.
-    files (List[InputFile]): The input.
     finished (Iterable[str]): Keys of parts that are there.
     YIELDS (Summary): What is said of each part, in any order.
     RAISES (ImportError): If Ray is not installed.
@@ -72,12 +74,12 @@ def annotate_on_ray(
         from ray.data import ActorPoolStrategy, DataContext
     except ImportError:
         raise ImportError(Errors.E161.format(what="--ray", extra="ray")) from None
-    if any(file.path == STDIN for file in files):
+    if any(file.path == STDIN for file in job.files):
         raise ValueError(Errors.E170)
     done = {*finished}
     rows = [
         {COLUMN: _to_json(section)}
-        for section in sections(files, job.kind, job.lines, job.block_size)
+        for section in sections(job.files, job.kind, job.lines, job.block_size)
         if not _is_finished(section, job.block_size, done)
     ]
     if not rows:

@@ -48,6 +48,8 @@ class Output:
     def __init__(self, key: str, model: str) -> None:
         self.key = key
         self.model = model
+        # What is left out when parts are put together, beside what `render` counts.
+        self.lost: Counter = Counter()
 
     def render(
         self, doc: Doc, fields: Mapping[str, Any], name: str, lost: Counter

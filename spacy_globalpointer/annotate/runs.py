@@ -221,6 +221,8 @@ class Run:
         elif not keys:
             write_file(self._part("empty"), self.output.pack([]))
         report = self._report(keys, about)
+        lost = Counter(report.lost) + self.output.lost
+        report.lost = dict(sorted(lost.items()))
         content = json.dumps(asdict(report), indent=1).encode("utf8")
         write_file(self.report_path, content)
         remove(self.folder)

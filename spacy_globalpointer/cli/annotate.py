@@ -12,6 +12,7 @@ from ..annotate.files import STDIN
 from ..annotate.job import Job, annotate
 from ..annotate.outputs import OUTPUTS
 from ..annotate.runs import Report
+from ..annotate.selection import BY, Selection
 from ..errors import Errors
 from .common import GPU_ID, MODEL
 
@@ -74,6 +75,21 @@ def annotate_cli(
         "--on-error",
         help="Documents that fail are listed and left out. Exit with status 1 if there are any (error), or 0 (skip)",
     ),
+    select: Optional[int] = typer.Option(
+        None,
+        "--select",
+        help="Write only so many documents, those most worth correcting, the most first",
+        min=1,
+    ),
+    by: str = typer.Option(
+        "margin",
+        "--by",
+        help=f"What --select chooses by: {', '.join(BY)}: a probability near its threshold, the entropy of the labels, the number of spans that only one of two pipelines finds, nothing",
+    ),
+    other: Optional[str] = typer.Option(
+        None, "--other", help="The other pipeline of --by disagreement"
+    ),
+    seed: int = typer.Option(0, "--seed", help="Random seed of --by random", min=0),
     overwrite: bool = typer.Option(
         False, "--overwrite", help="Replace an output of another run"
     ),
@@ -100,6 +116,10 @@ def annotate_cli(
                 setting=name, allowed=f"one of {names}", value=value
             )
             msg.fail(error, exits=1)
+    try:
+        selection = None if select is None else Selection(select, by, other, seed)
+    except ValueError as error:
+        msg.fail(str(error), exits=1)
     job = Job(
         inputs=source,
         output=target,
@@ -110,6 +130,7 @@ def annotate_cli(
             text_field=text_field,
             batch_size=batch_size,
             gpu_id=gpu_id,
+            selection=selection,
         ),
         kind=input_format,
         lines=lines,
@@ -119,18 +140,20 @@ def annotate_cli(
         overwrite=overwrite,
     )
     try:
-        n_bytes = sum(file.size for file in job.files())
+        n_bytes = sum(file.size for file in job.files)
         with _Progress(n_bytes) as progress:
             report = annotate(job, progress.add)
     except (ImportError, OSError, RuntimeError, ValueError) as error:
         _say(f"Cannot annotate: {error}")
         raise typer.Exit(1) from None
-    _say_report(report, format, target)
+    _say_report(report, format, target, select)
     if report.n_failed and on_error == "error":
         raise typer.Exit(1)
 
 
-def _say_report(report: Report, format: str, target: str) -> None:
+def _say_report(
+    report: Report, format: str, target: str, select: Optional[int]
+) -> None:
     for reason, n in report.lost.items():
         _say(f"Left out, since {format} cannot hold it: {n:,} x {reason}")
     if report.n_failed:
@@ -140,7 +163,10 @@ def _say_report(report: Report, format: str, target: str) -> None:
             _say(f"  {failure['file']}, {place}: {failure['reason'][:200]}")
         if target != STDIN:
             _say(f"All of them: {target.rstrip('/')}.errors.jsonl")
-    if target != STDIN:
+    if select is not None:
+        n = min(select, report.docs)
+        msg.good(f"Wrote {target}: {n:,} of {report.docs:,} documents")
+    elif target != STDIN:
         msg.good(
             f"Wrote {target}: {report.docs:,} documents, {report.words:,} words, "
             f"{report.spans:,} spans"

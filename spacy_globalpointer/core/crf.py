@@ -284,6 +284,17 @@ def span_probabilities(scores: TagScores, tags: Ints, scheme: TagScheme) -> Floa
     return probabilities.exp_().clamp_(max=1.0).cpu().numpy()
 
 
+def tag_probabilities(scores: TagScores, crf: bool) -> Tensor:
+    """The probability of each tag of each token. *Shape:* (n_tokens, n_tags), float64
+
+    scores (TagScores): The scores of a batch.
+    crf (bool): Whether the scores are those of a CRF: the sum over all paths.
+    """
+    if not crf or not len(scores.emissions):
+        return scores.emissions.double().softmax(1)
+    return _pass_messages(scores, _Steps(scores.lengths)).marginals
+
+
 def divergence(
     scores: TagScores, target: TagScores, crf: bool
 ) -> Tuple[Tensor, TagScores]:

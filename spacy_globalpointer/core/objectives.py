@@ -96,6 +96,16 @@ class Objective(ABC):
         """
         return self.untempered_log_odds(lattice).scores[cells]
 
+    def label_probabilities(self, lattice: Lattice) -> Tensor:
+        """The probability of each label, whatever decoding would choose.
+
+        lattice (Lattice): Scores of all candidates.
+        RETURNS (Tensor): 0 outside of documents. *Shape:* (n_labels, n_tokens, width),
+            float32 or better
+        """
+        dtype = torch.promote_types(lattice.scores.dtype, torch.float32)
+        return lattice.scores.to(dtype).sigmoid()
+
     def probability(self, scores: Tensor) -> Tensor:
         """The link: probabilities of log odds, of the same shape."""
         return scores.sigmoid()
@@ -216,6 +226,11 @@ class SampledSoftmax(Objective):
         counts = docs.bincount(minlength=layout.n_docs)
         places = torch.arange(len(cells), device=cells.device)
         return shuffled[places - (counts.cumsum(0) - counts)[docs] < self.negatives]
+
+    def label_probabilities(self, lattice: Lattice) -> Tensor:
+        """Those of the softmax, without "no entity"."""
+        dtype = torch.promote_types(lattice.scores.dtype, torch.float32)
+        return lattice.scores.to(dtype).softmax(0)[:-1].nan_to_num_(0.0)
 
     def untempered_log_odds(self, lattice: Lattice) -> Lattice:
         """The log odds of the class with the highest probability, unless it is "no

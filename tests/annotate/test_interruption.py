@@ -1,7 +1,6 @@
 """Runs that are killed, or find the disk full, and go on: the same bytes."""
 
 import itertools
-import json
 import multiprocessing
 import os
 import random
@@ -18,27 +17,22 @@ from spacy.cli._util import app
 from thinc.api import NumpyOps, set_current_ops
 
 from spacy_globalpointer import cli  # noqa: F401
-from tests.util.pipelines import TEXTS, pipeline, train
+from tests.util.annotation_runs import (
+    OPTIONS,
+    check_output,
+    make_folder,
+    n_finished,
+    places,
+    wait_for_parts,
+)
 
 # The issue's number of kills takes minutes.
 N_KILLS = int(os.environ.get("GLOBALPOINTER_KILLS", "4"))
-WORDS = " ".join(TEXTS).split()
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A pipeline, an input, and what a run that is not interrupted makes of it."""
-    folder = tmp_path_factory.mktemp("interruption")
-    train(pipeline(), steps=20).to_disk(folder / "model")
-    draw = random.Random(0)
-    with (folder / "in.jsonl").open("w") as file:
-        for i in range(4000):
-            text = " ".join(draw.choices(WORDS, k=30))
-            file.write(json.dumps({"text": text, "id": i}) + "\n")
-            if i % 500 == 0:
-                file.write("no json\n")
-    Call(folder, "whole.jsonl").check()
-    return folder
+    return make_folder(tmp_path_factory.mktemp("interruption"), 4000)
 
 
 class Call:
@@ -48,9 +42,9 @@ class Call:
     numbers = itertools.count()
 
     def __init__(self, folder, target, *args, prepare=None):
-        places = [folder / name for name in ("model", "in.jsonl", target)]
-        options = ["--on-error", "skip", "--block-size", "0.02", *args]
-        self.command = ["global-pointer", "annotate", *map(str, (*places, *options))]
+        self.folder, self.target = folder, target
+        arguments = [*places(folder, target), *OPTIONS, *args]
+        self.command = ["global-pointer", "annotate", *arguments]
         self.log = folder / f"log{next(self.numbers)}.txt"
         with warnings.catch_warnings():
             # Torch has one thread here, so that nothing is lost by a fork.
@@ -77,6 +71,15 @@ class Call:
     def is_running(self):
         return self.process.is_alive()
 
+    def wait_for_parts(self, n):
+        wait_for_parts(
+            self.folder,
+            self.target,
+            n,
+            self.process.is_alive,
+            self.log.read_text,
+        )
+
     def kill(self):
         self.process.kill()
         self.process.join()
@@ -84,19 +87,6 @@ class Call:
     def check(self, code=0):
         self.process.join()
         assert self.process.exitcode == code, self.log.read_text()
-
-
-def check(folder, target):
-    for suffix in ("", ".errors.jsonl"):
-        expected = (folder / f"whole.jsonl{suffix}").read_text()
-        found = (folder / f"{target}{suffix}").read_text()
-        assert found.replace(target, "whole.jsonl") == expected
-    assert not (folder / f"{target}.parts").exists()
-
-
-def n_finished(folder, target):
-    parts = folder / f"{target}.parts"
-    return len(list(parts.glob("*.summary"))) if parts.exists() else 0
 
 
 @pytest.mark.slow
@@ -118,16 +108,14 @@ def test_killed(folder):
             call.kill()
             n_kills += 1
         Call(folder, target).check()
-        check(folder, target)
+        check_output(folder, target)
     assert n_within >= n_kills // 4
 
 
 @pytest.mark.slow
 def test_killed_with_workers(folder):
     call = Call(folder, "workers.jsonl", "--n-process", "2")
-    while n_finished(folder, "workers.jsonl") < 2:
-        assert call.is_running, call.log.read_text()
-        time.sleep(0.01)
+    call.wait_for_parts(2)
     listed = subprocess.run(
         ["ps", "-o", "pid=", "--ppid", str(call.process.pid)], capture_output=True
     )
@@ -135,7 +123,7 @@ def test_killed_with_workers(folder):
     assert len(workers) >= 2
     call.kill()
     Call(folder, "workers.jsonl").check()
-    check(folder, "workers.jsonl")
+    check_output(folder, "workers.jsonl")
     # Those of the call that was killed have ended with it.
     end = time.time() + 60
     while time.time() < end and any(map(is_running, workers)):
@@ -147,9 +135,7 @@ def test_killed_with_workers(folder):
 def test_killed_worker(folder):
     """A call whose worker is killed ends, and is continued."""
     call = Call(folder, "worker.jsonl", "--n-process", "2")
-    while n_finished(folder, "worker.jsonl") < 2:
-        assert call.is_running, call.log.read_text()
-        time.sleep(0.01)
+    call.wait_for_parts(2)
     listed = subprocess.run(
         ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(call.process.pid)],
         capture_output=True,
@@ -160,7 +146,7 @@ def test_killed_worker(folder):
     call.check(1)
     assert "worker process was killed" in call.log.read_text()
     Call(folder, "worker.jsonl").check()
-    check(folder, "worker.jsonl")
+    check_output(folder, "worker.jsonl")
 
 
 @pytest.mark.slow
@@ -175,7 +161,7 @@ def test_full_disk(folder):
     assert not (folder / "full.jsonl").exists()
     assert n_finished(folder, "full.jsonl") > 10
     Call(folder, "full.jsonl").check()
-    check(folder, "full.jsonl")
+    check_output(folder, "full.jsonl")
 
 
 @pytest.mark.slow
@@ -204,16 +190,14 @@ def test_real_full_disk(folder, tmp_path):
 def test_two_at_once(folder):
     """A second call leaves the first one alone."""
     first = Call(folder, "both.jsonl")
-    while n_finished(folder, "both.jsonl") < 1:
-        assert first.is_running, first.log.read_text()
-        time.sleep(0.01)
+    first.wait_for_parts(1)
     os.kill(first.process.pid, signal.SIGSTOP)
     second = Call(folder, "both.jsonl")
     second.check(1)
     assert "Another process is writing" in second.log.read_text()
     os.kill(first.process.pid, signal.SIGCONT)
     first.check()
-    check(folder, "both.jsonl")
+    check_output(folder, "both.jsonl")
 
 
 def is_running(pid):

@@ -92,6 +92,11 @@ class StructuredObjective(Objective):
         labels, heads, widths = index
         return replace(gold, labels=labels, heads=heads, widths=widths)
 
+    def label_probabilities(self, lattice: Lattice) -> Tensor:
+        """The sum of the probabilities of all answers that have a span."""
+        _, log_p = self.log_z(lattice.scores.double(), lattice.layout)
+        return log_p.clamp(max=0.0).exp_()
+
     def untempered_log_odds(self, lattice: Lattice) -> Lattice:
         """The log odds of the probability of each span."""
         scores = lattice.scores.double()
