@@ -25,18 +25,8 @@ import srsly
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ..core.crf import tag_probabilities
-from ..core.lattice import Layout
-from ..core.uncertainty import (
-    span_entropies,
-    span_margins,
-    tag_entropies,
-    tag_margins,
-)
 from ..errors import Errors
-from ..pipeline.component import Recognizer
-from ..pipeline.sequence_ner import SequenceRecognizer
-from ..pipeline.span_recognizer import SpanRecognizer
+from ..pipeline.component import TaskPipe, task_pipes
 from .loading import backend_of, find_key, load_pipeline
 from .outputs import Output
 
@@ -139,11 +129,11 @@ def _places(doc: Doc, key: str) -> Set[Tuple[int, int, str]]:
 class UncertaintyRanker(Ranker):
     """How unsure a component is.
 
-    pipe (Recognizer): The component.
+    pipe (TaskPipe): The component.
     by (str): "margin" or "entropy".
     """
 
-    def __init__(self, nlp: Language, pipe: Recognizer, by: str) -> None:
+    def __init__(self, nlp: Language, pipe: TaskPipe, by: str) -> None:
         super().__init__(nlp)
         self.pipe = pipe
         self.by = by
@@ -153,42 +143,13 @@ class UncertaintyRanker(Ranker):
         names, pipe = self.nlp.pipe_names, self.pipe
         n = len(docs)
         docs = list(self.nlp.pipe(docs, batch_size=n, disable=names[self.place :]))
-        scores: Any
-        if isinstance(pipe, SpanRecognizer):
-            scores = pipe.score_candidates(docs)
-            priorities = self._of_spans(pipe, scores)
-        else:
-            scores = pipe.predict(docs)
-            priorities = self._of_tags(scores)
+        scores = pipe.score_candidates(docs)
+        priorities = pipe.task.uncertainty(scores, self.by, pipe.cfg)
         pipe.set_annotations(docs, scores)
         for doc, priority in zip(docs, priorities):
-            doc.user_data[PRIORITY] = round(priority, DECIMALS)
+            doc.user_data[PRIORITY] = round(float(priority), DECIMALS)
         behind = names[: self.place + 1]
         return list(self.nlp.pipe(docs, batch_size=n, disable=behind))
-
-    def _of_spans(self, pipe: SpanRecognizer, scores: Any) -> List[float]:
-        p = pipe.objective.label_probabilities(scores)
-        for row, temperature in zip(p, pipe.temperatures(pipe.cfg)):
-            if temperature != 1:
-                row.copy_(row.logit().div_(temperature).sigmoid_())
-        if self.by == "entropy":
-            exclusive = pipe.objective.mutually_exclusive
-            return span_entropies(p, exclusive, scores.layout).tolist()
-        single, overall = pipe.cfg["label_thresholds"], pipe.cfg["threshold"]
-        thresholds = [single.get(label, overall) for label in pipe.labels]
-        return _from_margins(span_margins(p, thresholds, scores.layout).tolist())
-
-    def _of_tags(self, scores: Any) -> List[float]:
-        p = tag_probabilities(scores, self.pipe.cfg["crf"])
-        layout = Layout(scores.lengths, device=p.device)
-        if self.by == "entropy":
-            return tag_entropies(p, layout).tolist()
-        return _from_margins(tag_margins(p, layout).tolist())
-
-
-def _from_margins(margins: List[float]) -> List[float]:
-    """1 for a margin of 0; 0 for documents without tokens."""
-    return [max(1 - margin, 0.0) for margin in margins]
 
 
 def make_ranker(
@@ -208,8 +169,8 @@ def make_ranker(
         return Ranker(nlp)
     if selection.other is not None:
         return DisagreementRanker(nlp, key, selection.other, backend)
-    for _, pipe in reversed(nlp.pipeline):
-        if isinstance(pipe, (SpanRecognizer, SequenceRecognizer)) and pipe.key == key:
+    for pipe in reversed([*task_pipes(nlp).values()]):
+        if pipe.key == key:
             return UncertaintyRanker(nlp, pipe, selection.by)
     raise ValueError(Errors.E191.format(by=selection.by, key=key, names=nlp.pipe_names))
 

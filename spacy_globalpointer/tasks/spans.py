@@ -18,6 +18,7 @@ from ..core.objectives import Objective
 from ..core.rehearsal import span_divergence
 from ..core.span_table import FLAT_SPANS, SpanTable, flat_choice, make_table
 from ..core.threads import one_thread
+from ..core.uncertainty import span_entropies, span_margins
 from ..errors import Errors, Warnings
 from ..models.span_scorer import get_head_layer, predict_lattice
 from ..models.types import SpanModelT
@@ -153,6 +154,20 @@ class SpanTask(Task[Lattice, GoldSpans, Tensor]):
         odds /= torch.tensor(self.temperatures(settings))[cells[0]]
         # A given span that is not there has no classes, and no probability.
         return self.objective.probability(odds).nan_to_num(0.0).numpy()
+
+    @one_thread()
+    def uncertainty(self, scores: Lattice, by: str, settings: Settings) -> Floats:
+        p = self.objective.label_probabilities(scores)
+        for row, temperature in zip(p, self.temperatures(settings)):
+            if temperature != 1:
+                row.copy_(row.logit().div_(temperature).sigmoid_())
+        if by == "entropy":
+            exclusive = self.objective.mutually_exclusive
+            return span_entropies(p, exclusive, scores.layout).double().cpu().numpy()
+        single, overall = settings["label_thresholds"], settings["threshold"]
+        thresholds = [single.get(label, overall) for label in settings["labels"]]
+        margins = span_margins(p, thresholds, scores.layout)
+        return (1 - margins).clamp_(min=0).double().cpu().numpy()
 
     def logits(self, scores: Lattice, spans: SpanTable) -> Floats:
         starts, offsets = _cells(spans)

@@ -10,10 +10,19 @@ from spacy.tokens import Doc
 from torch import Tensor
 
 from ..core.arrays import Floats, Ints
-from ..core.crf import crf_loss, divergence, softmax_loss, span_probabilities, viterbi
+from ..core.crf import (
+    crf_loss,
+    divergence,
+    softmax_loss,
+    span_probabilities,
+    tag_probabilities,
+    viterbi,
+)
+from ..core.lattice import Layout
 from ..core.span_table import SpanTable, longest_flat, make_table
 from ..core.tags import GoldTags, TagScheme, TagScores
 from ..core.threads import one_thread
+from ..core.uncertainty import tag_entropies, tag_margins
 from ..errors import Errors
 from ..models.sequence_scorer import set_tag_scheme
 from ..models.span_scorer import get_head_layer
@@ -98,6 +107,16 @@ class TagTask(Task[TagScores, GoldTags, TagScores]):
         n_tokens = len(scores.emissions)
         tags = scheme.encode(spans.starts, spans.ends, spans.labels, n_tokens)
         return span_probabilities(scores, tags, scheme)
+
+    @one_thread()
+    def uncertainty(self, scores: TagScores, by: str, settings: Settings) -> Floats:
+        """As `Task.uncertainty`, where a margin is between the two most probable tags
+        of a token."""
+        p = tag_probabilities(scores, settings["crf"])
+        layout = Layout([*map(int, scores.lengths)], device=p.device)
+        if by == "entropy":
+            return tag_entropies(p, layout).cpu().numpy()
+        return (1 - tag_margins(p, layout)).clamp_(min=0).cpu().numpy()
 
     def logits(self, scores: TagScores, spans: SpanTable) -> Floats:
         return numpy.zeros((len(spans), 0))

@@ -154,6 +154,18 @@ class Task(ABC, Generic[ScoresT, TargetsT, GradientT]):
         """
 
     @abstractmethod
+    def uncertainty(self, scores: ScoresT, by: str, settings: Settings) -> Floats:
+        """How unsure the predictions of each document are.
+
+        scores: The scores of a batch.
+        by (str): "margin": 1 - the distance between a probability and the threshold
+            that it is next to, the smallest of a document; 0 without tokens.
+            "entropy": the entropy of all that is to be decided, in nats.
+        settings (Mapping[str, Any]): The settings.
+        RETURNS (Floats): *Shape:* (n_docs,)
+        """
+
+    @abstractmethod
     def logits(self, scores: ScoresT, spans: SpanTable) -> Floats:
         """The scores of given spans for all classes of the head, before any link.
 

@@ -102,7 +102,7 @@ def of_spans(nlp, by, thresholds):
         doc = nlp.make_doc(text)
         lattice = pipe.predict([doc])
         cells = lattice.layout.valid.nonzero().tolist() if len(doc) else []
-        exclusive = pipe.objective.mutually_exclusive
+        exclusive = pipe.task.objective.mutually_exclusive
         margins, total = [], 0.0
         for i, w in cells:
             scores = lattice.scores[:, i, w].double()
@@ -149,7 +149,7 @@ def test_by_the_marginals_of_whole_answers(models, source, tmp_path, objective):
     expected = []
     for text in DOCUMENTS:
         doc = nlp.make_doc(text)
-        odds = pipe.objective.log_odds(pipe.predict([doc])).scores.double()
+        odds = pipe.task.objective.log_odds(pipe.predict([doc])).scores.double()
         p = odds.sigmoid().flatten().tolist() if len(doc) else []
         expected.append(sum(entropy(x, 1 - x) for x in p))
     check(select(path, source, tmp_path, "--by", "entropy"), expected)
