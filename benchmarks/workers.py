@@ -77,9 +77,7 @@ def work(
 
 def main(
     corpus: Path = typer.Argument(..., help="Folder that `convert` wrote"),
-    config: Path = typer.Option(
-        "spacy_globalpointer/project_template/configs/tok2vec.cfg", help="Config"
-    ),
+    config: Path = typer.Option("project/configs/tok2vec.cfg", help="Config"),
     workers: int = typer.Option(2, help="Number of workers that one is compared with"),
     batch_size: int = typer.Option(16, help="Documents of a batch"),
     n_steps: int = typer.Option(200, "--steps", help="Timed training steps"),

@@ -8,9 +8,11 @@ import srsly
 
 from .errors import Errors
 
+# In a checkout, a link to the folder `project`.
 TEMPLATE = Path(__file__).parent / "project_template"
 CONFIGS = TEMPLATE / "configs"
-SUFFIXES = (".cfg", ".py", ".yaml", ".yml")
+# Without what a run of the project writes.
+FILES = ("project.yml", "assets/*.yaml", "configs/**/*.cfg", "scripts/*.py")
 
 
 def create_project(folder: Path, variables: Dict[str, Any]) -> None:
@@ -31,8 +33,8 @@ def create_project(folder: Path, variables: Dict[str, Any]) -> None:
 
 
 def template_files() -> List[Path]:
-    """The files of the template, without what Python caches there."""
-    return sorted(path for path in TEMPLATE.rglob("*") if path.suffix in SUFFIXES)
+    """The files of the template."""
+    return sorted(path for pattern in FILES for path in TEMPLATE.glob(pattern))
 
 
 def require_new(paths: Any) -> None:

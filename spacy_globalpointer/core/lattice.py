@@ -130,9 +130,22 @@ class GoldSpans:
 
     def to(self, device: torch.device) -> "GoldSpans":
         """The same on a device."""
-        labels, heads, widths = (part.to(device) for part in self.index)
-        unknown = None if self.unknown is None else self.unknown.to(device)
-        return replace(self, labels=labels, heads=heads, widths=widths, unknown=unknown)
+        labels, heads, widths = _move(self.index, device)
+        return replace(
+            self,
+            labels=labels,
+            heads=heads,
+            widths=widths,
+            unknown=None if self.unknown is None else self.unknown.to(device),
+            rejected=None if self.rejected is None else _move(self.rejected, device),
+        )
+
+
+def _move(
+    cells: Tuple[Tensor, Tensor, Tensor], device: torch.device
+) -> Tuple[Tensor, Tensor, Tensor]:
+    labels, heads, widths = cells
+    return labels.to(device), heads.to(device), widths.to(device)
 
 
 def touches(tokens: Tensor, width: int) -> Tensor:

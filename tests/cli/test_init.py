@@ -4,14 +4,14 @@ import pytest
 import spacy
 import srsly
 from spacy import util
-from spacy.cli._util import app
 from typer.testing import CliRunner
 
+from spacy_globalpointer.cli import global_pointer
 from spacy_globalpointer.project import CONFIGS, TEMPLATE
 
 
 def run(*arguments, code=0):
-    done = CliRunner().invoke(app, ["global-pointer", "init", *map(str, arguments)])
+    done = CliRunner().invoke(global_pointer, ["init", *map(str, arguments)])
     assert done.exit_code == code, done.output
     return " ".join(done.output.split())
 
