@@ -10,11 +10,13 @@ from importlib.util import find_spec
 
 import pytest
 
+from spacy_globalpointer.project import template_files
 from tests.util.files import ROOT
 
 # What git does not track, and what a session leaves behind.
 LEFT_OUT = ("*.egg-info", ".*_cache", "__pycache__", ".git", ".venv", ".hypothesis")
-MADE = ("build", "dist", "project", "site")
+MADE = ("build", "dist", "site")
+RUN = ("raw", "corpus", "vectors", "training", "metrics", "reports", "project.lock")
 
 pytestmark = [
     pytest.mark.slow,
@@ -39,7 +41,8 @@ def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("built")
     tree = folder / "tree"
     ignore = shutil.ignore_patterns(*LEFT_OUT)
-    made = {str(ROOT): {*MADE}}
+    template = ROOT / "spacy_globalpointer" / "project_template"
+    made = {str(ROOT): {*MADE}, str(ROOT / "project"): {*RUN}, str(template): {*RUN}}
     shutil.copytree(
         ROOT,
         tree,
@@ -51,10 +54,14 @@ def built(tmp_path_factory):
 
 
 def files_of(folder):
-    """The files of a folder in this checkout, relative to it."""
+    """The files of a folder in this checkout, relative to it, with those of the
+    project, which the package links to."""
+    paths = [*(ROOT / folder).rglob("*")]
+    if folder.startswith("spacy_globalpointer"):
+        paths += template_files()
     return {
         path.relative_to(ROOT).as_posix()
-        for path in (ROOT / folder).rglob("*")
+        for path in paths
         if path.is_file() and "__pycache__" not in path.parts
     }
 
@@ -81,7 +88,8 @@ def test_a_project_can_be_made_from_the_wheel_alone(built, tmp_path):
     run(*arguments, cwd=tmp_path)
     expected = {
         path.removeprefix("spacy_globalpointer/project_template/")
-        for path in files_of("spacy_globalpointer/project_template")
+        for path in files_of("spacy_globalpointer")
+        if "/project_template/" in path
     }
     assert expected == {
         path.relative_to(tmp_path / "new").as_posix()
@@ -95,7 +103,7 @@ def test_the_archive_has_what_its_tests_need(built, tmp_path):
     with tarfile.open(archive) as file:
         file.extractall(tmp_path, filter="data")
     (folder,) = tmp_path.iterdir()
-    for part in ("tests", "docs", "benchmarks", "spacy_globalpointer"):
+    for part in ("tests", "docs", "benchmarks", "project", "spacy_globalpointer"):
         there = {
             path.relative_to(folder).as_posix()
             for path in (folder / part).rglob("*")

@@ -4,14 +4,15 @@ import pytest
 import spacy
 import srsly
 from spacy import util
+from spacy.cli._util import app
 from typer.testing import CliRunner
 
-from spacy_globalpointer.cli import global_pointer
+from spacy_globalpointer import cli  # noqa: F401
 from spacy_globalpointer.project import CONFIGS, TEMPLATE
 
 
 def run(*arguments, code=0):
-    done = CliRunner().invoke(global_pointer, ["init", *map(str, arguments)])
+    done = CliRunner().invoke(app, ["global-pointer", "init", *map(str, arguments)])
     assert done.exit_code == code, done.output
     return " ".join(done.output.split())
 
@@ -73,7 +74,9 @@ def test_the_config_alone_makes_a_pipeline(tmp_path, options, encoder, objective
         util.load_config(tmp_path / "new" / "config.cfg"), auto_fill=False
     )
     assert nlp.lang == "fr" and nlp.pipe_names[-1] == "global_pointer"
-    assert type(nlp.get_pipe("global_pointer").objective).__name__.startswith(objective)
+    assert type(nlp.get_pipe("global_pointer").task.objective).__name__.startswith(
+        objective
+    )
     if encoder is not None:
         assert nlp.config["paths"]["encoder"] == encoder
 

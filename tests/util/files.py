@@ -4,7 +4,7 @@ import importlib.util
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PROJECT = ROOT / "spacy_globalpointer" / "project_template"
+PROJECT = ROOT / "project"
 BENCHMARKS = ROOT / "benchmarks"
 
 
