@@ -18,13 +18,16 @@ from ..evaluation import (
     Candidates,
     Goal,
     choose_thresholds,
+    entities,
     fit_temperatures,
+    label_counts,
+    prf,
     read_candidates,
+    read_table,
 )
 from ..pipeline.annotations import write_predictions
 from ..pipeline.component import TaskPipe
 from ..pipeline.gold import GoldReader
-from ..pipeline.scoring import entities, score_spans
 from ..pipeline.settings import to_config
 from ..tasks import SpanTask
 from .common import (
@@ -77,7 +80,7 @@ def calibrate_cli(
     component: Optional[str] = COMPONENT,
     gpu_id: int = GPU_ID,
 ) -> None:
-    """Choose the thresholds that maximise F1 on held-out data, or reach a precision
+    """Choose the thresholds that maximize F1 on held-out data, or reach a precision
     or a recall there, a global one and one for each label, those of rare labels drawn
     towards the global one, and write a pipeline that uses them. Probabilities are
     brought in line with how often they are right, by a temperature for each label.
@@ -123,10 +126,9 @@ def calibrate_cli(
     msg.good(f"Wrote {output}")
 
 
-def _percentages(n_right: int, n_predicted: int, n_gold: int) -> str:
-    p, r = n_right / max(n_predicted, 1), n_right / max(n_gold, 1)
-    f1 = 2 * n_right / max(n_predicted + n_gold, 1)
-    return f"{100 * p:.2f}, {100 * r:.2f}, {100 * f1:.2f}"
+def _percentages(n_right: float, n_predicted: float, n_gold: float) -> str:
+    scores = prf(numpy.array([n_right, n_predicted, n_gold]))
+    return ", ".join(f"{100 * score:.2f}" for score in scores)
 
 
 def _entity_gold(
@@ -159,10 +161,8 @@ def _score_ents(
     kept = scaled.spans[scaled.kept(thresholds, settings["overlap"])]
     docs = [example.predicted.copy() for example in examples]
     write_predictions(docs, kept, pipe.task, {**pipe.cfg, **settings})
-    scores = score_spans(
-        [Example(*sides) for sides in zip(docs, references)], "ents", entities
-    )
-    return ", ".join(f"{100 * (scores[f'ents_{name}'] or 0):.2f}" for name in "prf")
+    table = read_table(zip(references, docs), entities)
+    return _percentages(*label_counts(table).sum((0, 1)))
 
 
 def _count(

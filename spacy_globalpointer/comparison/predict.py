@@ -9,6 +9,7 @@ from spacy.pipeline import TrainablePipe
 from spacy.training import Corpus, Example
 
 from ..cli import common
+from ..evaluation import Goal, best_threshold
 from ..models.span_scorer import get_head_layer
 from ..pipeline.component import TaskPipe
 
@@ -80,20 +81,15 @@ def choose_threshold(nlp: Language, data: Path) -> float:
         scores.append(group.attrs["scores"])
         right += [(s.start, s.end, s.label) in gold for s in group]
         n_gold += len(gold)
-    if not any(right):
-        return 0.5
-    # The sentinel is what a span that was left out had at most.
-    ordered = numpy.concatenate([*scores, [LOWEST]]).astype("float64")
-    places = numpy.argsort(-ordered, kind="stable")
-    ordered, n_right = (
-        ordered[places],
-        numpy.cumsum(numpy.array([*right, False])[places]),
+    return best_threshold(
+        numpy.concatenate([*scores, numpy.zeros(0)]),
+        numpy.array(right, dtype=bool),
+        n_gold,
+        # What a span that was left out had at most.
+        floor=LOWEST,
+        default=0.5,
+        goal=Goal(),
     )
-    f1 = 2 * n_right / (numpy.arange(1, len(ordered) + 1) + n_gold)
-    # Equal scores can only be kept together.
-    same = ordered[:-1] == ordered[1:]
-    last = int(numpy.where(same, -1, f1[:-1]).argmax())
-    return float(ordered[last] + ordered[last + 1]) / 2
 
 
 def head_parameters(pipe: TrainablePipe) -> int:

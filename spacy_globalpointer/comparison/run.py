@@ -6,21 +6,18 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, Optional
 
-import numpy
 import srsly
-from numpy.typing import NDArray
 from spacy import util
 from spacy.cli._util import setup_gpu
 from spacy.language import Language
-from spacy.training import Example
 from thinc.api import Config
 from wasabi import msg
 
 from ..cli.common import save as save_pipeline
 from ..cli.unbundle import unbundle
-from ..evaluation import span_metrics
+from ..evaluation import entities, label_counts, read_table, spans_under, table_metrics
 from ..files import write_whole
 from ..pipeline.component import task_pipes
 from .predict import (
@@ -136,31 +133,12 @@ def score(nlp: Language, data: Path) -> Dict[str, Any]:
     pipe = component(nlp)
     key, examples = spans_key(pipe), read(nlp, data)
     predict(nlp, examples)
-    metrics = span_metrics(examples, key)
-    labels = sorted(metrics["per_label"])
+    pairs = [(example.reference, example.predicted) for example in examples]
+    table = read_table(pairs, spans_under(key))
     return {
         "head_parameters": head_parameters(pipe),
         "settings": {x: pipe.cfg[x] for x in CHOSEN if x in pipe.cfg},
-        "metrics": metrics,
-        "labels": labels,
-        "counts": count(examples, key, labels).tolist(),
+        "metrics": table_metrics(table, read_table(pairs, entities)),
+        "labels": table.labels,
+        "counts": label_counts(table).astype(int).tolist(),
     }
-
-
-def count(examples: List[Example], key: str, labels: List[str]) -> NDArray[Any]:
-    """Right, predicted and gold spans of each document and label.
-    *Shape:* (n_docs, n_labels, 3)
-    """
-    counts = numpy.zeros((len(examples), len(labels), 3), dtype=int)
-    column = {label: i for i, label in enumerate(labels)}
-    for i, example in enumerate(examples):
-        if key not in example.reference.spans:
-            continue
-        predicted, gold = (
-            {(s.start_char, s.end_char, s.label_) for s in doc.spans.get(key, [])}
-            for doc in (example.predicted, example.reference)
-        )
-        for j, spans in enumerate((predicted & gold, predicted, gold)):
-            for _, _, label in spans:
-                counts[i, column[label], j] += 1
-    return counts

@@ -7,12 +7,12 @@ from typing import Any, Dict, List, Optional, Sequence
 import numpy
 from numpy.typing import NDArray
 
+from ..core.arrays import Floats
+from ..evaluation import interval, macro, prf, resample
 from .speed import ratio
 
 AVERAGES = ("micro", "macro")
 DRAWS = 10_000
-# Draws of documents that are counted at once.
-CHUNK = 500
 
 
 @dataclass
@@ -45,18 +45,14 @@ def summary(scored: Scored) -> Dict[str, Dict[str, Any]]:
     }
 
 
-def f1(counts: NDArray[Any]) -> Dict[str, NDArray[Any]]:
+def f1(counts: Floats) -> Dict[str, Floats]:
     """Micro F1, and macro F1, the mean of the labels in gold or prediction.
 
-    counts (NDArray): Right, predicted and gold spans by label.
+    counts (Floats): Right, predicted and gold spans by label.
         *Shape:* (..., n_labels, 3)
-    RETURNS (Dict[str, NDArray]): F1 by kind of average. *Shape:* (...)
+    RETURNS (Dict[str, Floats]): F1 by kind of average. *Shape:* (...)
     """
-    right, total = counts[..., 0], counts[..., 1] + counts[..., 2]
-    per_label = 2 * right / numpy.maximum(total, 1)
-    n_labels = numpy.maximum((total > 0).sum(-1), 1)
-    micro = 2 * right.sum(-1) / numpy.maximum(total.sum(-1), 1)
-    return {"micro": micro, "macro": per_label.sum(-1) / n_labels}
+    return {"micro": prf(counts.sum(-2))[..., 2], "macro": macro(counts)[..., 2]}
 
 
 def draw(systems: Dict[str, Scored], seed: int = 0) -> Dict[str, Dict[str, Any]]:
@@ -70,26 +66,21 @@ def draw(systems: Dict[str, Scored], seed: int = 0) -> Dict[str, Dict[str, Any]]
         *Shape:* (DRAWS,)
     """
     generator = numpy.random.default_rng(seed)
-    n_docs = next(iter(systems.values())).counts.shape[1]
-    f: Dict[str, Dict[str, List[Any]]] = {
-        name: {average: [] for average in AVERAGES} for name in systems
-    }
-    even = numpy.full(n_docs, 1 / n_docs)
-    for start in range(0, DRAWS, CHUNK):
-        size = min(CHUNK, DRAWS - start)
-        times = generator.multinomial(n_docs, even, size=size).astype("f8")
-        for name, scored in systems.items():
-            counts = scored.counts
-            n_seeds = len(counts)
-            drawn = numpy.einsum("bd,sdlx->bslx", times, counts, optimize=True)
-            seeds = generator.integers(n_seeds, size=(size, n_seeds))
-            for average, values in f1(drawn).items():
-                kept = numpy.take_along_axis(values, seeds, axis=1)
-                f[name][average].append(kept.mean(1))
-    return {
-        name: {average: numpy.concatenate(values) for average, values in by.items()}
-        for name, by in f.items()
-    }
+    found = {}
+    for name, scored in systems.items():
+        n_seeds, n_docs = scored.counts.shape[:2]
+        every = numpy.ones(n_docs, dtype=bool)
+        # With the same seed, the same documents for each system.
+        drawn = resample([*scored.counts], every, n=DRAWS, seed=seed)
+        seeds = generator.integers(n_seeds, size=(DRAWS, n_seeds))
+        of_seeds = [f1(counts) for counts in drawn]
+        found[name] = {
+            average: numpy.take_along_axis(
+                numpy.stack([f[average] for f in of_seeds], axis=1), seeds, axis=1
+            ).mean(1)
+            for average in AVERAGES
+        }
+    return found
 
 
 def differences(systems: Dict[str, Scored]) -> Dict[str, Dict[str, Any]]:
@@ -116,7 +107,7 @@ def differences(systems: Dict[str, Scored]) -> Dict[str, Dict[str, Any]]:
 
 
 def _interval(difference: float, draws: NDArray[Any]) -> Dict[str, float]:
-    low, high = numpy.quantile(draws, (0.025, 0.975))
+    low, high = interval(draws)
     return {"difference": difference, "low": float(low), "high": float(high)}
 
 

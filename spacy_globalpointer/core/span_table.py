@@ -99,8 +99,8 @@ def overlap_of(starts: Ints, ends: Ints) -> str:
 
 
 def inner(starts: Ints, ends: Ints) -> Mask:
-    """Spans that stand inside another span. Of those with the same start and end
-    none is inside the others.
+    """Which spans are inside another span. Of those with the same start and end none
+    is inside the others.
 
     starts, ends (Ints): *Shape:* (n,)
     RETURNS (Mask): *Shape:* (n,)
@@ -111,10 +111,18 @@ def inner(starts: Ints, ends: Ints) -> Mask:
     is_new = numpy.ones(len(starts), dtype=bool)
     is_new[1:] = (numpy.diff(sorted_starts) != 0) | (numpy.diff(sorted_ends) != 0)
     before = numpy.flatnonzero(is_new)[numpy.cumsum(is_new) - 1] - 1
-    reach = numpy.append(numpy.maximum.accumulate(sorted_ends), -1)[before]
+    nothing = ends.min(initial=0) - 1
+    reach = numpy.append(numpy.maximum.accumulate(sorted_ends), nothing)[before]
     found = numpy.empty(len(starts), dtype=bool)
     found[order] = sorted_ends <= reach
     return found
+
+
+def outer(starts: Ints, ends: Ints) -> Mask:
+    """Which spans hold another span. Of those with the same start and end none holds
+    the others. *Shapes:* (n,)"""
+    # On a mirrored axis what holds is inside.
+    return inner(-starts, -ends)
 
 
 def overlapping(starts: Ints, ends: Ints) -> Mask:
@@ -129,18 +137,22 @@ def overlapping(starts: Ints, ends: Ints) -> Mask:
 
 
 def crossing(starts: Ints, ends: Ints) -> Mask:
-    """Which spans cross another."""
-    order = numpy.argsort(starts, kind="stable")
+    """Which spans overlap another while neither holds the other. *Shape:* (n,)"""
+    order = numpy.lexsort((-ends, starts))
     starts, ends = starts[order], ends[order]
     found = numpy.zeros(len(starts), dtype=bool)
-    # Compare each span with the next, the one after it, ... until all of those
-    # begin too far behind to overlap.
-    for step in range(1, len(starts)):
-        if not (starts[step:] < ends[:-step]).any():
-            break
-        pairs = _cross(starts[:-step], ends[:-step], starts[step:], ends[step:])
-        found[:-step] |= pairs
-        found[step:] |= pairs
+    # Compare each span with the next, the one after it, ... as long as those begin
+    # inside it.
+    first = numpy.arange(len(starts))
+    step = 1
+    while len(first):
+        first = first[first + step < len(starts)]
+        first = first[starts[first + step] < ends[first]]
+        second = first + step
+        cross = (starts[first] < starts[second]) & (ends[first] < ends[second])
+        found[first[cross]] = True
+        found[second[cross]] = True
+        step += 1
     unsorted = numpy.empty_like(found)
     unsorted[order] = found
     return unsorted

@@ -6,13 +6,13 @@ import numpy
 from numpy.typing import NDArray
 from spacy.lang.lex_attrs import is_punct
 
+from ..core.span_table import crossing
 from .corpus_table import CorpusTable
 from .language import LanguageTools
 from .span_statistics import (
     Hashes,
     Mask,
     Words,
-    crossing,
     depth,
     identical,
     mixed,

@@ -8,6 +8,7 @@ from spacy.tokens import Doc, Span, SpanGroup
 from spacy.util import get_words_and_spaces
 from spacy.vocab import Vocab
 
+from ..core.span_table import crossing
 from ..span_groups import FRAGMENTS, RELATIONS, select_positions
 from .align import (
     CharacterAligner,
@@ -19,7 +20,7 @@ from .conversion_report import ConversionReport
 from .language import LanguageTools
 from .record import CorpusError, LineError, Mention, Record
 from .source import reason_of
-from .span_statistics import crossing, identical
+from .span_statistics import identical
 
 DISCONTINUOUS = ("drop", "cover", "parts", "keep")
 # Key of doc.user_data, until the document is written: tokens of which is not known

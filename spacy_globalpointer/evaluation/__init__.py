@@ -3,16 +3,17 @@
 from ..pipeline.scoring import entities, spans_under
 from .buckets import BUCKETS, TrainingSet, bucket_counts
 from .candidates import Candidates, read_candidates
+from .counts import label_counts, macro, prf
 from .diagnostics import discrepancies, principal_components, probability_summary
 from .error_kinds import KINDS, ErrorKinds, confusion, error_kinds
-from .intervals import label_counts, macro, prf, resample
-from .metrics import span_metrics
+from .intervals import interval, resample
+from .metrics import span_metrics, table_metrics
 from .outputs import Outputs, read_outputs
 from .reliability import precision_recall, reliability
 from .result import Result, compare
 from .table import ComparedSpans, read_table
 from .temperatures import fit_temperatures
-from .thresholds import Goal, choose_thresholds
+from .thresholds import Goal, best_threshold, choose_thresholds
 from .training_log import read_training_log
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Outputs",
     "Result",
     "TrainingSet",
+    "best_threshold",
     "bucket_counts",
     "choose_thresholds",
     "compare",
@@ -33,6 +35,7 @@ __all__ = [
     "entities",
     "error_kinds",
     "fit_temperatures",
+    "interval",
     "label_counts",
     "macro",
     "precision_recall",
@@ -47,4 +50,5 @@ __all__ = [
     "resample",
     "span_metrics",
     "spans_under",
+    "table_metrics",
 ]

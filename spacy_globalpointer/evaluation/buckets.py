@@ -8,7 +8,7 @@ import numpy
 from spacy.tokens import Doc, Span
 
 from ..core.arrays import Floats
-from .intervals import count_cells
+from .counts import count_cells
 from .table import ComparedSpans, Mentions
 
 

@@ -1,10 +1,11 @@
 """Candidates of held-out documents, from which thresholds are chosen."""
 
 from dataclasses import dataclass, replace
-from typing import List, Sequence, Tuple
+from typing import Any, Callable, Iterator, List, Mapping, Sequence, Tuple
 
 import numpy
 from numpy.typing import NDArray
+from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import minibatch
 
@@ -96,33 +97,93 @@ def read_candidates(
         documents; and which of them can be right or wrong, because they touch no token
         without annotation. *Shape:* (n,)
     """
-    task, settings = pipe.task, {**pipe.cfg, "label_temperatures": {}}
+    settings = {**pipe.cfg, "label_temperatures": {}}
     tables: List[SpanTable] = []
     gold_tables: List[SpanTable] = []
-    judged = []
+    judged = [numpy.zeros(0, dtype=bool)]
     n_docs = n_tokens = 0
-    for batch in minibatch(examples, batch_size):
-        docs = [example.predicted for example in batch]
-        found = task.candidates(
-            pipe.score_candidates(docs), settings, LOWEST_PROBABILITY
-        )
-        targets = pipe.read_targets(batch, DropReport(), every=True)
-        gold = task.gold_table(targets, [len(doc) for doc in docs], settings)
-        judged.append(~touches_any(found.starts, found.ends, gold.unknown))
-        tables.append(found.shifted(n_docs, n_tokens))
-        gold_tables.append(gold.spans.shifted(n_docs, n_tokens))
-        n_docs += len(batch)
-        n_tokens += sum(map(len, docs))
+    for batch in score_batches(
+        pipe, examples, settings, LOWEST_PROBABILITY, batch_size, every=True
+    ):
+        tables.append(batch.spans.shifted(n_docs, n_tokens))
+        gold_tables.append(batch.gold.shifted(n_docs, n_tokens))
+        judged.append(batch.judged)
+        n_docs += len(batch.lengths)
+        n_tokens += sum(batch.lengths)
     spans, gold_spans = map(concatenate, (tables, gold_tables))
-    cells, gold_numbers = number_rows(
-        *((x.labels, x.starts, x.ends) for x in (spans, gold_spans))
-    )
     candidates = Candidates(
         spans=spans,
-        floor=task.objective.to_logit(LOWEST_PROBABILITY),
-        right=numpy.isin(cells, gold_numbers),
+        floor=pipe.task.objective.to_logit(LOWEST_PROBABILITY),
+        right=is_in(spans, gold_spans),
         n_gold=numpy.bincount(gold_spans.labels, minlength=len(pipe.labels)),
         overlap=overlap_of(gold_spans.starts, gold_spans.ends),
         flat=flat_choice(pipe.cfg["flat"], FLAT_SPANS),
     )
-    return candidates, numpy.concatenate([*judged, numpy.zeros(0, dtype=bool)])
+    return candidates, numpy.concatenate(judged)
+
+
+@dataclass
+class ScoredBatch:
+    """The scores of a batch, its gold spans and its candidates. Tokens are counted
+    over the batch.
+
+    examples (List[Example]): The batch.
+    scores (Any): The scores that the component's task reads.
+    gold (SpanTable): The gold spans.
+    spans (SpanTable): The candidates.
+    judged (Mask): Which candidates can be right or wrong, because they touch no token
+        without annotation. *Shape:* (n,)
+    """
+
+    examples: List[Example]
+    scores: Any
+    gold: SpanTable
+    spans: SpanTable
+    judged: Mask
+
+    @property
+    def lengths(self) -> List[int]:
+        """RETURNS (List[int]): Tokens of each document."""
+        return [len(example.predicted) for example in self.examples]
+
+
+def score_batches(
+    pipe: TaskPipe,
+    examples: Sequence[Example],
+    settings: Mapping[str, Any],
+    lowest: float,
+    batch_size: int,
+    *,
+    every: bool = False,
+    prepare: Callable[[List[Doc]], List[Doc]] = list,
+) -> Iterator[ScoredBatch]:
+    """Score documents and read their gold spans and candidates.
+
+    pipe (TaskPipe): The component.
+    examples (Sequence[Example]): Examples. The components before `pipe` have run over
+        their predicted documents.
+    settings (Mapping[str, Any]): Settings of the component, or others in their place.
+    lowest (float): The lowest probability of a candidate.
+    batch_size (int): Documents that are scored together.
+    every (bool): Whether to read also the gold spans that the component cannot find.
+    prepare (Callable[[List[Doc]], List[Doc]]): Gives the documents that are scored,
+        from those of a batch.
+    YIELDS (ScoredBatch): The batches.
+    """
+    for batch in map(list, minibatch(examples, batch_size)):
+        docs = [example.predicted for example in batch]
+        scores = pipe.score_candidates(prepare(docs))
+        targets = pipe.read_targets(batch, DropReport(), every=every)
+        gold = pipe.task.gold_table(targets, [len(doc) for doc in docs], settings)
+        spans = pipe.task.candidates(scores, settings, lowest)
+        judged = ~touches_any(spans.starts, spans.ends, gold.unknown)
+        yield ScoredBatch(batch, scores, gold.spans, spans, judged)
+
+
+def is_in(spans: SpanTable, others: SpanTable) -> Mask:
+    """Which spans are also in another table, with the same tokens and label.
+    *Shape:* (n,)"""
+    first, second = number_rows(
+        *((table.labels, table.starts, table.ends) for table in (spans, others))
+    )
+    return numpy.isin(first, second)

@@ -1,14 +1,13 @@
-"""Precision, recall and F1 of spans, with spaCy's scorer."""
+"""Precision, recall and F1 of spans."""
 
-from collections import Counter
-from functools import partial
-from statistics import fmean
-from typing import Any, Dict, Iterable, List, Sequence
+from typing import Any, Dict, Sequence
 
-from spacy.tokens import Span
 from spacy.training import Example
 
-from ..pipeline.scoring import entities, score_spans, spans_under
+from ..pipeline.scoring import entities, spans_under
+from .counts import label_counts
+from .intervals import describe
+from .table import ComparedSpans, read_table
 
 
 def span_metrics(
@@ -19,61 +18,46 @@ def span_metrics(
     examples (Sequence[Example]): Examples with predictions. References without
         annotation are left out, and predictions that touch tokens without it.
     spans_key (str): Key of doc.spans.
-    gold (str): Where the gold spans stand: "spans", under the same key; "ents", in
+    gold (str): Where the gold spans are: "spans", under the same key; "ents", in
         doc.ents.
+    RETURNS (Dict[str, Any]): See `table_metrics`.
+    """
+    pairs = [(example.reference, example.predicted) for example in examples]
+    spans = read_table(pairs, spans_under(spans_key, gold))
+    return table_metrics(spans, read_table(pairs, entities))
+
+
+def table_metrics(spans: ComparedSpans, flat: ComparedSpans) -> Dict[str, Any]:
+    """Strict scores of spans that have been compared.
+
+    spans (ComparedSpans): The spans of doc.spans.
+    flat (ComparedSpans): Those of doc.ents.
     RETURNS (Dict[str, Any]): Each with p, r and f from 0 to 1, None where there is
         neither gold nor prediction:
         "micro", over all spans;
         "macro", the mean of the labels, those that occur in gold or prediction;
         "per_label", by label, with the counts "gold" and "predicted";
-        "outermost", the spans that no other span of their document holds;
+        "outermost", the spans that are inside no other span of their document;
         "inner", the others;
         "flat", doc.ents, if the references have it.
     """
-    source = spans_under(spans_key, gold)
-    sides = [side for side in map(source.read, examples) if side is not None]
-    every = score_spans(examples, "spans", source)
-    per_label = every["spans_per_type"] or {}
-    for number, name in enumerate(("gold", "predicted")):
-        count = Counter(span.label_ for side in sides for span in side[number])
-        for label, scores in per_label.items():
-            scores[name] = count[label]
-    outermost, inner = (
-        score_spans(examples, "spans", source, partial(_by_depth, inner=x))
-        for x in (False, True)
-    )
+    counts = label_counts(spans).sum(0)
+    names = (*"prf", "gold", "predicted")
+    rows = {label: describe(counts[[i]]) for i, label in enumerate(spans.labels)}
     return {
-        "micro": _prf(every),
-        "macro": {
-            name: fmean(scores[name] for scores in per_label.values())
-            if per_label
-            else None
-            for name in "prf"
+        "micro": _scores(spans),
+        "macro": _scores(spans, averaged=True),
+        "per_label": {
+            x: {name: row[name] for name in names} for x, row in rows.items()
         },
-        "per_label": dict(sorted(per_label.items())),
-        "outermost": _prf(outermost),
-        "inner": _prf(inner),
-        "flat": _prf(score_spans(examples, "spans", entities)),
+        "outermost": _scores(spans.by_depth(inner=False)),
+        "inner": _scores(spans.by_depth(inner=True)),
+        "flat": _scores(flat),
     }
 
 
-def _prf(scores: Dict[str, Any]) -> Dict[str, Any]:
-    return {name: scores[f"spans_{name}"] for name in "prf"}
-
-
-def _by_depth(spans: Iterable[Span], *, inner: bool) -> List[Span]:
-    """Spans that stand inside another span of the list, or those that do not. Of
-    two labels on the same tokens neither is inside the other."""
-    order = sorted(spans, key=lambda span: (span.start, -span.end))
-    chosen = []
-    reach = start = -1
-    outer_reach = -1
-    for span in order:
-        # outer_reach: how far the spans go that begin before this one, or begin
-        # with it and are longer.
-        if (span.start, span.end) != (start, reach):
-            outer_reach = max(outer_reach, reach)
-        if (span.end <= outer_reach) == inner:
-            chosen.append(span)
-        start, reach = span.start, span.end
-    return chosen
+def _scores(table: ComparedSpans, averaged: bool = False) -> Dict[str, Any]:
+    if not table.has_spans:
+        return dict.fromkeys("prf")
+    scores = describe(label_counts(table).sum(0), averaged=averaged)
+    return {name: scores[name] for name in "prf"}

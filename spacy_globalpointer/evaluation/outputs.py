@@ -2,25 +2,21 @@
 
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from typing import Any, Callable, Iterator, List, Optional, Sequence
+from typing import Any, Iterator, List, Optional, Sequence
 
 import numpy
 from numpy.typing import NDArray
 from spacy.language import Language
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 from spacy.training import Example
-from spacy.util import minibatch
 
 from ..core.arrays import Floats, Ints, Mask
-from ..core.span_table import touches_any
+from ..core.span_table import SpanTable, make_table
 from ..pipeline.candidates import give_candidates
 from ..pipeline.component import TaskPipe, task_pipes
 from ..prediction import little_padding
 from ..tasks.drop_report import DropReport
-from .table import number_rows
-
-# Documents to those with the vectors that a component predicted with.
-ScoredT = Callable[[List[Doc]], List[Doc]]
+from .candidates import ScoredBatch, is_in, score_batches
 
 # What is less probable is no candidate.
 FLOOR = 0.01
@@ -36,9 +32,9 @@ class Outputs:
     gold_probabilities (Floats): Its probability.
     gold_found (Mask): Whether it was predicted.
     gold_outputs (Floats): The scores of all labels, before any link to probabilities;
-        of no labels, for a sequence labeller. *Shape:* (n_gold, n_outputs)
+        of no labels, for a sequence labeler. *Shape:* (n_gold, n_outputs)
     labels (Ints): The label of each candidate, what has a probability of at least
-        `FLOOR`; for a sequence labeller, of each predicted span. Those that touch
+        `FLOOR`; for a sequence labeler, of each predicted span. Those that touch
         tokens without annotation are left out.
     probabilities (Floats): Its probability.
     right (Mask): Whether it is a gold span.
@@ -91,12 +87,18 @@ def read_outputs(
     """
     reader = pipe.gold_reader
     annotated = [eg for eg in examples if reader.is_annotated(eg.reference)]
+    predicted = iter([[*eg.predicted.spans.get(pipe.key, ())] for eg in annotated])
 
-    def scored(docs: List[Doc]) -> List[Doc]:
+    def prepare(docs: List[Doc]) -> List[Doc]:
         return docs if nlp is None else as_they_came(nlp, pipe, docs)
 
-    batches = map(list, minibatch(annotated, batch_size))
-    parts = [_read_batch(pipe, batch, scored) for batch in batches]
+    with _candidates_of(pipe, annotated):
+        parts = [
+            _outputs_of(pipe, batch, [next(predicted) for _ in batch.examples])
+            for batch in score_batches(
+                pipe, annotated, pipe.cfg, FLOOR, batch_size, prepare=prepare
+            )
+        ]
     if not parts:
         return Outputs(*_nothing())
     return Outputs(
@@ -112,29 +114,19 @@ def _nothing() -> List[NDArray[Any]]:
     return [whole, real, mask, numpy.zeros((0, 0)), whole, real, mask]
 
 
-def _read_batch(pipe: TaskPipe, examples: List[Example], scored: ScoredT) -> Outputs:
-    docs = [example.predicted for example in examples]
-    predicted = _predicted_cells(pipe, docs)
-    with _candidates_of(pipe, examples):
-        scores = pipe.score_candidates(scored(docs))
-        targets = pipe.read_targets(examples, DropReport())
-    task, settings = pipe.task, pipe.cfg
-    gold = task.gold_table(targets, [len(doc) for doc in docs], settings)
-    spans = task.candidates(scores, settings, FLOOR)
-    spans = spans[~touches_any(spans.starts, spans.ends, gold.unknown)]
-    gold_cells, cells, found = number_rows(
-        *((table.labels, table.starts, table.ends) for table in (gold.spans, spans)),
-        predicted,
-    )
+def _outputs_of(
+    pipe: TaskPipe, batch: ScoredBatch, predicted: List[List[Span]]
+) -> Outputs:
+    task, spans = pipe.task, batch.spans[batch.judged]
     return Outputs(
-        gold_labels=gold.spans.labels,
-        gold_probabilities=task.probabilities(scores, gold.spans, settings),
-        gold_found=numpy.isin(gold_cells, found),
+        gold_labels=batch.gold.labels,
+        gold_probabilities=task.probabilities(batch.scores, batch.gold, pipe.cfg),
+        gold_found=is_in(batch.gold, _table_of(predicted, batch.lengths, pipe)),
         # What can never be predicted is far below all else.
-        gold_outputs=task.logits(scores, gold.spans).clip(-100.0, 100.0),
+        gold_outputs=task.logits(batch.scores, batch.gold).clip(-100.0, 100.0),
         labels=spans.labels,
         probabilities=task.link(spans.scores),
-        right=numpy.isin(cells, gold_cells),
+        right=is_in(spans, batch.gold),
     )
 
 
@@ -156,14 +148,13 @@ def _candidates_of(pipe: TaskPipe, examples: List[Example]) -> Iterator[None]:
             example.predicted.spans[key] = spans
 
 
-def _predicted_cells(pipe: TaskPipe, docs: Sequence[Doc]) -> "tuple[Ints, Ints, Ints]":
-    """Label, start and end of the predicted spans, counted over the batch."""
+def _table_of(spans: List[List[Span]], lengths: List[int], pipe: TaskPipe) -> SpanTable:
+    """The spans of a batch of documents, tokens counted over the batch."""
     numbers = pipe.label_ids
-    offsets = numpy.cumsum([0, *map(len, docs)]).tolist()
+    offsets = numpy.cumsum([0, *lengths]).tolist()
     rows = [
-        (numbers[span.label], offset + span.start, offset + span.end)
-        for doc, offset in zip(docs, offsets)
-        for span in doc.spans.get(pipe.key, ())
+        (offset + span.start, offset + span.end, numbers[span.label])
+        for of_doc, offset in zip(spans, offsets)
+        for span in of_doc
     ]
-    labels, starts, ends = numpy.array(rows, dtype="int64").reshape(-1, 3).T
-    return labels, starts, ends
+    return make_table(lengths, *numpy.array(rows, dtype="int64").reshape(-1, 3).T)

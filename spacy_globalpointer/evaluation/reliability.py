@@ -5,6 +5,7 @@ from typing import Any, Dict, Tuple
 import numpy
 
 from ..core.arrays import Floats, Mask
+from .counts import prf
 
 N_BINS = 10
 # Points that are kept of a curve.
@@ -66,9 +67,8 @@ def precision_recall(
     # Equal probabilities can only be kept together.
     last = numpy.append(scores[1:] != scores[:-1], True)[: len(scores)]
     places = numpy.flatnonzero(last)
-    found = n_right[places]
-    precision = found / (places + 1)
-    recall = found / max(n_gold, 1)
+    counts = numpy.broadcast_arrays(n_right[places], places + 1, n_gold)
+    precision, recall, _ = prf(numpy.stack(counts, axis=-1)).T
     gains = numpy.diff(recall, prepend=0.0)
     average = float((precision * gains).sum())
     if len(places) > MOST_POINTS:

@@ -12,17 +12,10 @@ from ..core.arrays import Floats
 from ..pipeline.component import TaskPipe
 from ..pipeline.scoring import entities, spans_under
 from .buckets import BUCKETS, TrainingSet, bucket_counts
+from .counts import label_counts, macro, prf
 from .diagnostics import discrepancies, principal_components, probability_summary
 from .error_kinds import ErrorKinds, confusion, error_kinds
-from .intervals import (
-    LEVEL,
-    describe,
-    difference,
-    label_counts,
-    macro,
-    prf,
-    resample,
-)
+from .intervals import LEVEL, describe, difference, resample
 from .outputs import FLOOR, Outputs, read_outputs
 from .reliability import precision_recall, reliability
 from .table import ComparedSpans, read_table

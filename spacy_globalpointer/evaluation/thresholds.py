@@ -1,4 +1,4 @@
-"""Thresholds that maximise F1, or reach a precision or a recall, on held-out data."""
+"""Thresholds that maximize F1, or reach a precision or a recall, on held-out data."""
 
 from dataclasses import dataclass
 from typing import Any, Optional, Tuple
@@ -7,6 +7,7 @@ import numpy
 
 from ..core.arrays import Floats, Mask
 from .candidates import Candidates
+from .counts import prf
 
 
 @dataclass
@@ -30,15 +31,15 @@ class Goal:
         n_gold (int): How many gold spans there are.
         RETURNS (Any): Of the same shape.
         """
-        precision = n_right / numpy.maximum(n_predicted, 1)
-        recall = n_right / max(n_gold, 1)
+        counts = numpy.broadcast_arrays(n_right, n_predicted, n_gold)
+        precision, recall, f1 = numpy.moveaxis(prf(numpy.stack(counts, axis=-1)), -1, 0)
         if self.precision is not None:
             reached = precision >= self.precision
             return numpy.where(reached, recall, precision - self.precision)
         if self.recall is not None:
             reached = recall >= self.recall
             return numpy.where(reached, precision, recall - self.recall)
-        return 2 * n_right / numpy.maximum(n_predicted + n_gold, 1)
+        return f1
 
 
 def choose_thresholds(
@@ -55,28 +56,52 @@ def choose_thresholds(
 
     candidates (Candidates): Candidates of held-out documents.
     default (float): Threshold where no candidate is right.
-    strength (float): k, the number of gold spans at which a label's threshold
-        stands halfway.
+    strength (float): k, the number of gold spans at which a label's own best
+        threshold is weighted equally with the global one.
     goal (Goal): What is best.
     RETURNS (Tuple[float, NDArray]): The global threshold, and that of each label.
     """
     n_gold = candidates.n_gold
-    every = numpy.ones(len(candidates.spans), dtype=bool)
-    overall = _best(candidates, every, int(n_gold.sum()), default, goal)
+
+    def best(chosen: Any, n: int, default: float) -> float:
+        return best_threshold(
+            candidates.spans.scores[chosen],
+            candidates.right[chosen],
+            n,
+            floor=candidates.floor,
+            default=default,
+            goal=goal,
+        )
+
+    overall = best(slice(None), int(n_gold.sum()), default)
     singles = [
-        _best(candidates, candidates.spans.labels == label, n, overall, goal)
+        best(candidates.spans.labels == label, n, overall)
         for label, n in enumerate(n_gold.tolist())
     ]
     share = n_gold / numpy.maximum(n_gold + strength, 1)
     return overall, share * numpy.array(singles) + (1 - share) * overall
 
 
-def _best(
-    candidates: Candidates, chosen: Mask, n_gold: int, default: float, goal: Goal
+def best_threshold(
+    scores: Floats,
+    right: Mask,
+    n_gold: int,
+    *,
+    floor: float,
+    default: float,
+    goal: Goal,
 ) -> float:
-    """The best threshold for the chosen candidates, halfway from the last one kept to
-    the first one left out."""
-    scores, right = candidates.spans.scores[chosen], candidates.right[chosen]
+    """The best threshold, halfway from the last candidate kept to the first one left
+    out.
+
+    scores (Floats): Scores of the candidates. *Shape:* (n,)
+    right (Mask): Whether each is a gold span. *Shape:* (n,)
+    n_gold (int): Gold spans, among the candidates or not.
+    floor (float): The lowest score of a candidate.
+    default (float): Threshold where no candidate is right.
+    goal (Goal): What is best.
+    RETURNS (float): The threshold.
+    """
     order = numpy.argsort(-scores, kind="stable")
     scores, n_right = scores[order], numpy.cumsum(right[order])
     if not len(order) or not n_right[-1]:
@@ -85,5 +110,5 @@ def _best(
     # Equal scores can only be kept together.
     values[:-1][scores[:-1] == scores[1:]] = -numpy.inf
     last = int(values.argmax())
-    left_out = scores[last + 1] if last + 1 < len(order) else candidates.floor
+    left_out = scores[last + 1] if last + 1 < len(order) else floor
     return float(scores[last] + left_out) / 2

@@ -3,6 +3,7 @@
 import re
 import warnings
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
 from spacy.language import Language
@@ -16,8 +17,6 @@ from .gold import GoldReader
 
 # The name of a score, with the key of doc.spans.
 KEYED_SCORE = re.compile("spans_(.+?)_(p|r|f|macro_f|per_type)")
-
-SelectT = Callable[[List[Span]], Iterable[Span]]
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,6 @@ def score_spans(
     examples: Sequence[Example],
     attr: str,
     source: SpanSource,
-    select: SelectT = list,
 ) -> Dict[str, Any]:
     """Strict scores: offsets and label must agree.
 
@@ -77,7 +75,6 @@ def score_spans(
         annotation are left out.
     attr (str): What the names of the scores begin with.
     source (SpanSource): Where the spans stand.
-    select (Callable[[List[Span]], Iterable[Span]]): Those of one side that are scored.
     RETURNS (Dict[str, Any]): `{attr}_p`, `_r`, `_f` and `_per_type`, as those of
         `spacy.scorer.Scorer.score_spans`; None where there is nothing to score.
     """
@@ -87,8 +84,8 @@ def score_spans(
         sides = source.read(example)
         if sides is not None:
             annotated.append(example)
-            chosen[id(example.predicted)] = list(select(sides[1]))
-            chosen[id(example.reference)] = list(select(sides[0]))
+            chosen[id(example.predicted)] = sides[1]
+            chosen[id(example.reference)] = sides[0]
     scores: Dict[str, Any] = Scorer.score_spans(
         annotated,
         attr,
@@ -116,9 +113,7 @@ def span_score(examples: Iterable[Example], **cfg: Any) -> Dict[str, Any]:
     found = score_spans(examples, "spans", spans_under(key, cfg.get("gold", "spans")))
     per_type = found["spans_per_type"]
     found["spans_macro_f"] = (
-        sum(label["f"] for label in per_type.values()) / len(per_type)
-        if per_type
-        else None
+        fmean(label["f"] for label in per_type.values()) if per_type else None
     )
     scores = dict(found)
     for name, value in found.items():

@@ -23,7 +23,12 @@ from spacy_globalpointer.comparison import predict, run
 from spacy_globalpointer.comparison import table as tables
 from spacy_globalpointer.comparison.given import end_to_end
 from spacy_globalpointer.comparison.speed import prediction_rounds
-from spacy_globalpointer.evaluation import span_metrics
+from spacy_globalpointer.evaluation import (
+    label_counts,
+    read_table,
+    span_metrics,
+    spans_under,
+)
 from spacy_globalpointer.training.configs import assemble
 from tests.util.files import PROJECT
 from tests.util.pipelines import (
@@ -94,7 +99,8 @@ def test_counts_are_those_of_the_metrics():
         for ours, theirs in zip(found, gold)
     ]
     metrics = span_metrics(examples, KEY)
-    counts = run.count(examples, KEY, LABELS)
+    pairs = [(example.reference, example.predicted) for example in examples]
+    counts = label_counts(read_table(pairs, spans_under(KEY)))
     assert counts.shape == (3, 3, 3)
     f = tables.f1(counts.sum(0))
     assert f["micro"] == pytest.approx(metrics["micro"]["f"])

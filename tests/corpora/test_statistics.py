@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from spacy_globalpointer.core.span_table import crossing
 from spacy_globalpointer.corpora.span_statistics import (
     Hashes,
-    crossing,
     depth,
     identical,
     nested,
