@@ -139,6 +139,15 @@ class Errors(metaclass=_WithCodes):
         "Settings are not attributes. Set nlp.get_pipe('{name}').cfg['{setting}'] "
         "instead of the attribute `{setting}`."
     )
+    E056 = (
+        "{kind} is no head: it lacks {parts}. A head is a torch.nn.Module with "
+        "`forward(hidden, layout)` and `resized(n_labels)`, see "
+        "spacy_globalpointer.heads.Head."
+    )
+    E057 = (
+        "Head {kind} gave scores of shape {got}. Expected {shape}: (number of labels, "
+        "number of tokens, layout.width)."
+    )
     E080 = (
         "Worker {rank} was ended by the signal {signal}, so the others were ended too. "
         "What was saved last is whole: go on with --resume."

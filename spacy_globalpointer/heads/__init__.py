@@ -2,12 +2,14 @@
 
 from .efficient_global_pointer import EfficientGlobalPointer
 from .global_pointer import GlobalPointer
+from .head import Head
 from .sequence_tagger import SequenceTagger
 from .span_classifier import SpanClassifier
 
 __all__ = [
     "EfficientGlobalPointer",
     "GlobalPointer",
+    "Head",
     "SequenceTagger",
     "SpanClassifier",
 ]

@@ -17,6 +17,8 @@ from torch.nn.functional import dropout
 
 from ..core.lattice import Lattice, Layout
 from ..core.threads import one_thread
+from ..errors import Errors
+from ..heads.head import missing_parts
 from .head_shim import HeadShim
 from .types import HeadBuilderT, HeadModelT, SpanModelT
 
@@ -86,6 +88,9 @@ def resize_head(model: HeadModelT, n_labels: int) -> None:
 
 
 def _set_head(model: HeadModelT, head: nn.Module) -> None:
+    missing = missing_parts(head)
+    if missing:
+        raise TypeError(Errors.E056.format(kind=type(head).__name__, parts=missing))
     # A new shim has a new identity, so that no optimizer applies the moments and
     # averages of other weights to it.
     model.shims[:] = [HeadShim(head)]
@@ -139,6 +144,15 @@ def _score(
     hidden = hidden_states(model, X, is_train)
     layout = Layout(lengths, max_length, hidden.device)
     lattice, torch_backprop = run_head(model, hidden, layout, is_train=is_train)
+    n_classes = model.get_dim("nO") + model.attrs["mutually_exclusive"]
+    shape = (n_classes, layout.n_tokens, layout.width)
+    if lattice.scores.shape != shape:
+        message = Errors.E057.format(
+            kind=type(model.shims[0]._model).__name__,
+            got=tuple(lattice.scores.shape),
+            shape=shape,
+        )
+        raise ValueError(message)
 
     def backprop(d_scores: torch.Tensor) -> List[Floats2d]:
         torch_backprop(
