@@ -149,18 +149,14 @@ class SpanTask(Task[Lattice, GoldSpans, Tensor]):
     def probabilities(
         self, scores: Lattice, spans: SpanTable, settings: Settings
     ) -> Floats:
+        # In float64: float32 rounds the probabilities of sure spans to one.
+        lattice = replace(scores, scores=scores.scores.double())
         cells = from_numpy(spans.labels), *_cells(spans)
-        odds = self.objective.log_odds_of(scores, cells).double().cpu()
-        odds /= torch.tensor(self.temperatures(settings))[cells[0]]
-        # A given span that is not there has no classes, and no probability.
-        return self.objective.probability(odds).nan_to_num(0.0).numpy()
+        return self._label_probabilities(lattice, settings)[cells].cpu().numpy()
 
     @one_thread()
     def uncertainty(self, scores: Lattice, by: str, settings: Settings) -> Floats:
-        p = self.objective.label_probabilities(scores)
-        for row, temperature in zip(p, self.temperatures(settings)):
-            if temperature != 1:
-                row.copy_(row.logit().div_(temperature).sigmoid_())
+        p = self._label_probabilities(scores, settings)
         if by == "entropy":
             exclusive = self.objective.mutually_exclusive
             return span_entropies(p, exclusive, scores.layout).double().cpu().numpy()
@@ -168,6 +164,15 @@ class SpanTask(Task[Lattice, GoldSpans, Tensor]):
         thresholds = [single.get(label, overall) for label in settings["labels"]]
         margins = span_margins(p, thresholds, scores.layout)
         return (1 - margins).clamp_(min=0).double().cpu().numpy()
+
+    def _label_probabilities(self, scores: Lattice, settings: Settings) -> Tensor:
+        """The probability of each label, whatever decoding would choose.
+        *Shape:* (n_labels, n_tokens, width)"""
+        p = self.objective.label_probabilities(scores)
+        for row, temperature in zip(p, self.temperatures(settings)):
+            if temperature != 1:
+                row.copy_(row.logit().div_(temperature).sigmoid_())
+        return p
 
     def logits(self, scores: Lattice, spans: SpanTable) -> Floats:
         starts, offsets = _cells(spans)

@@ -10,9 +10,10 @@ from spacy_globalpointer.core.lattice import GoldSpans, Lattice, Layout
 from spacy_globalpointer.core.objectives import (
     BinaryCrossEntropy,
     ClassImbalanceLoss,
+    NestedCRF,
     SampledSoftmax,
+    SemiMarkovCRF,
 )
-from spacy_globalpointer.core.structured import NestedCRF, SemiMarkovCRF
 from tests.util.lattices import candidates
 from tests.util.whole_answers import answers
 

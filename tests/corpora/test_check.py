@@ -7,7 +7,7 @@ from spacy.tokens import Doc, DocBin, Span
 from spacy.util import registry
 from spacy.vocab import Vocab
 
-from spacy_globalpointer.core.structured import SemiMarkovCRF
+from spacy_globalpointer.core.objectives import SemiMarkovCRF
 from spacy_globalpointer.corpora import CorpusError
 from spacy_globalpointer.corpora.corpus_table import CorpusTable
 from spacy_globalpointer.corpora.findings import check

@@ -10,8 +10,8 @@ from ..arrays import Ints, Mask
 from ..lattice import Layout
 from ..span_table import greedy_nested, optimal_flat
 from .families import Families, compatible, maximum, maximum_shares
-from .objective import StructuredObjective, covered
 from .segments import by_end, sum_segmentations
+from .structured import StructuredObjective, covered
 
 
 class NestedCRF(StructuredObjective):

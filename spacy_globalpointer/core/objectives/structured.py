@@ -1,4 +1,8 @@
-"""What both losses of whole answers share."""
+"""Losses of whole answers: the scores of the lattice as a distribution over sets of
+spans that may occur together, normalized exactly.
+
+    p(Y) = exp(sum of s over Y) / Z
+"""
 
 from abc import abstractmethod
 from dataclasses import replace
@@ -8,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..lattice import GoldSpans, Lattice, Layout, touches
-from ..objectives import Objective
+from .objective import Objective
 
 # The largest log odds: those of a probability that is 1 in float64.
 LARGEST_ODDS = 36.0

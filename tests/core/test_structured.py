@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from spacy_globalpointer.core.lattice import GoldSpans, Lattice, Layout
-from spacy_globalpointer.core.structured import NestedCRF, SemiMarkovCRF
+from spacy_globalpointer.core.objectives import NestedCRF, SemiMarkovCRF
 from tests.util.whole_answers import answers
 
 OBJECTIVES = {"flat": SemiMarkovCRF, "nested": NestedCRF}

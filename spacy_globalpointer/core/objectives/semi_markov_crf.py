@@ -9,8 +9,8 @@ from torch import Tensor
 from ..arrays import Ints, Mask
 from ..lattice import Layout, touches
 from ..span_table import optimal_flat
-from .objective import StructuredObjective, covered
 from .segments import sum_segmentations
+from .structured import StructuredObjective, covered
 
 
 class SemiMarkovCRF(StructuredObjective):
