@@ -6,6 +6,7 @@ from typing import Any
 __version__ = version("spacy-globalpointer")
 
 PICTURES = ("lattice_scores", "visualize")
+LINKED_SPANS = ("entities", "from_docs", "relations")
 
 
 def __getattr__(name: str) -> Any:
@@ -14,8 +15,12 @@ def __getattr__(name: str) -> Any:
         from . import report
 
         return getattr(report, name)
+    if name in LINKED_SPANS:
+        from . import linked_spans
+
+        return getattr(linked_spans, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *PICTURES]
+    return [*globals(), *LINKED_SPANS, *PICTURES]

@@ -233,6 +233,12 @@ class Errors(metaclass=_WithCodes):
         "name a file instead of {output}."
     )
     E169 = "{output} cannot be written to standard output; name a file."
+    E200 = (
+        "A relation or a discontinuous entity names the span at position {place} of "
+        "doc.spans[{key!r}], which has {n_spans} spans. Positions count from 0. When "
+        "spans are added or removed, change `relations` and `fragments` in the "
+        "attributes of the group too."
+    )
 
 
 class Warnings(metaclass=_WithCodes):
