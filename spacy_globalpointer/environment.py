@@ -1,5 +1,5 @@
-"""Registered values that follow from the language and the machine, so that one
-config serves all of them."""
+"""The language and the machine: registered values that follow from them, so that one
+config serves all, and the GPU."""
 
 from typing import Callable
 
@@ -7,6 +7,8 @@ from spacy.language import Language
 from spacy.tokenizer import Tokenizer
 from spacy.util import registry
 from thinc.api import CupyOps, get_current_ops
+
+from .errors import Errors
 
 
 def create_language_tokenizer_v1() -> Callable[[Language], Tokenizer]:
@@ -23,3 +25,19 @@ def create_language_tokenizer_v1() -> Callable[[Language], Tokenizer]:
 def is_gpu_active_v1() -> bool:
     """Whether a GPU is in use: mixed precision is an error without one."""
     return isinstance(get_current_ops(), CupyOps)
+
+
+def use_gpu(gpu_id: int, silent: bool = True) -> None:
+    """Use a GPU for all that follows.
+
+    gpu_id (int): The GPU, -1 for the CPU.
+    silent (bool): Whether not to print which is used.
+    RAISES (ValueError): If the GPU cannot be used.
+    """
+    # Of the command line, which not everyone who imports this needs.
+    from spacy.cli._util import setup_gpu
+
+    try:
+        setup_gpu(gpu_id, silent=silent)
+    except ValueError as error:
+        raise ValueError(Errors.E174.format(gpu_id=gpu_id, reason=error)) from error

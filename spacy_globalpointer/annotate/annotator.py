@@ -5,9 +5,9 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
-from spacy.cli._util import setup_gpu
 from spacy.tokens import Doc
 
+from ..environment import use_gpu
 from ..errors import Errors
 from .blocks import Block, Item, Unreadable
 from .loading import backend_of, find_key, load_pipeline
@@ -96,7 +96,7 @@ class Annotator:
     """
 
     def __init__(self, options: Options) -> None:
-        setup_gpu(options.gpu_id, silent=True)
+        use_gpu(options.gpu_id)
         self.options = options
         self.nlp = load_pipeline(options.model, options.backend)
         self.backend = backend_of(self.nlp)

@@ -27,7 +27,6 @@ from ..evaluation import (
 )
 from ..pipeline.annotations import write_predictions
 from ..pipeline.component import TaskPipe
-from ..pipeline.gold import GoldReader
 from ..pipeline.settings import to_config
 from ..tasks import SpanTask
 from .common import (
@@ -139,10 +138,9 @@ def _entity_gold(
     references = [example.reference for example in examples]
     if any(entities.reader.is_annotated(doc) for doc in references):
         return references, "those of gold"
-    reader = GoldReader(pipe.cfg["gold"], pipe.key)
     references = [doc.copy() for doc in references]
     for doc in references:
-        spans = reader.spans(doc)
+        spans = pipe.annotation_reader.spans(doc)
         if spans is not None:
             doc.set_ents(util.filter_spans(spans))
     return references, "the outermost gold spans"

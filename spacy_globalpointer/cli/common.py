@@ -6,17 +6,17 @@ from typing import Any, Iterable, List, Optional, Tuple
 
 import typer
 from spacy import util
-from spacy.cli._util import setup_gpu
 from spacy.language import Language
 from spacy.training import Corpus, Example
 from spacy.training.corpus import FILE_TYPE
 from tqdm import tqdm
 from wasabi import msg
 
+from .. import environment
 from ..errors import Errors, Warnings
 from ..pipeline.candidates import give_candidates
 from ..pipeline.component import TaskPipe, task_pipes
-from ..pipeline.gold import GoldReader, annotation_found
+from ..pipeline.gold import annotation_found
 from ..prediction import little_padding
 from ..tasks.drop_report import DropReport
 
@@ -34,9 +34,9 @@ COMPONENT = typer.Option(
 def use_gpu(gpu_id: int) -> None:
     """Use a GPU, or exit with an error that says what is missing."""
     try:
-        setup_gpu(gpu_id, silent=True)
+        environment.use_gpu(gpu_id)
     except ValueError as error:
-        msg.fail(Errors.E174.format(gpu_id=gpu_id, reason=error), exits=1)
+        msg.fail(str(error), exits=1)
 
 
 def require_spacy_files(path: Path) -> None:
@@ -100,7 +100,7 @@ def read(nlp: Language, pipe: TaskPipe, path: Path, limit: int = 0) -> List[Exam
 
 def _report_missing(pipe: TaskPipe, examples: List[Example], path: Path) -> None:
     """Warn of documents and tokens that have no annotation."""
-    reader = GoldReader(pipe.cfg["gold"], pipe.key)
+    reader = pipe.annotation_reader
     n_docs = n_tokens = 0
     for example in examples:
         if not reader.is_annotated(example.reference):
@@ -121,7 +121,7 @@ def _report_missing(pipe: TaskPipe, examples: List[Example], path: Path) -> None
 def fail_without_gold(pipe: TaskPipe, examples: List[Example], path: Path) -> None:
     """Exit with an error that says where annotation is instead."""
     found = annotation_found(example.reference for example in examples)
-    place = GoldReader(pipe.cfg["gold"], pipe.key).place
+    place = pipe.annotation_reader.place
     msg.fail(Errors.E012.format(path=path, place=place, found=found), exits=1)
 
 

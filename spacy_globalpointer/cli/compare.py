@@ -28,6 +28,7 @@ from ..comparison.speed import measure_all
 from ..comparison.table import markdown, tabulate
 from ..files import write_whole
 from ..training.configs import assemble, enable_static_vectors, save_vectors
+from .common import GPU_ID, use_gpu
 
 # What a run depends on beside its config and corpus.
 VERSIONS = (spacy.__version__, __version__)
@@ -57,11 +58,12 @@ def compare_cli(
     metrics: Path = typer.Option(Path("metrics"), help="Directory for figures"),
     vectors: str = typer.Option("", help="Static vectors, a word2vec text file"),
     rounds: int = typer.Option(5, help="Timed rounds of the speed", min=1),
-    gpu_id: int = typer.Option(-1, "--gpu-id", "-g", help="GPU, -1 for the CPU"),
+    gpu_id: int = GPU_ID,
 ) -> None:
     """Train SYSTEMS with SEEDS, score them on test, and write one table. Interrupted,
     it goes on where it stopped. All other arguments are settings of the configs, as
     for `spacy train`: --training.max_epochs 20"""
+    use_gpu(gpu_id)
     # Ended from outside, end the training too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     names = _split(systems, "systems")

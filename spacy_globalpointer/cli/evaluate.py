@@ -10,7 +10,6 @@ from wasabi import msg
 
 from ..evaluation import span_metrics
 from ..evaluation.result import SETTINGS
-from ..pipeline.gold import GoldReader
 from .common import (
     COMPONENT,
     DATA,
@@ -43,7 +42,7 @@ def evaluate_cli(
     start = default_timer()
     predict(nlp, pipe, examples, "Predicting")
     seconds = default_timer() - start
-    reader = GoldReader(pipe.cfg["gold"], pipe.key)
+    reader = pipe.annotation_reader
     metrics = {
         "model": model,
         "data": str(data),

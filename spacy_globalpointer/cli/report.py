@@ -10,7 +10,6 @@ from wasabi import msg
 
 from ..evaluation import Result, TrainingSet, compare, read_training_log
 from ..folders import require_replaceable
-from ..pipeline.gold import GoldReader
 from .common import (
     COMPONENT,
     DATA,
@@ -84,8 +83,7 @@ def report_cli(
         if train is not None and known is None:
             parts = walk_corpus(train, FILE_TYPE)
             docs = Corpus(train).read_docbin(nlp.vocab, parts)
-            reader = GoldReader(pipe.cfg["gold"], pipe.key)
-            known = TrainingSet.read(docs, reader.spans)
+            known = TrainingSet.read(docs, pipe.annotation_reader.spans)
     metrics = {
         "data": str(data),
         **compare(results, training=known, n_bootstrap=bootstrap, seed=seed),

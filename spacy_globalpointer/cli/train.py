@@ -11,12 +11,12 @@ from spacy import util
 from spacy.cli._util import (
     import_code,
     parse_config_overrides,
-    setup_gpu,
     show_validation_error,
 )
 from spacy.training.initialize import init_nlp
 from wasabi import msg
 
+from ..environment import use_gpu
 from ..errors import Errors
 from ..training.checkpoint import FILE_NAME
 from ..training.group import Group, join_group, launch, torchrun_rank
@@ -111,7 +111,7 @@ def _work(
             gpu_id += group.rank if gpu_offset is None else gpu_offset
         output.mkdir(parents=True, exist_ok=True)
         msg.info(f"Saving to output directory: {output}")
-        setup_gpu(gpu_id)
+        use_gpu(gpu_id, silent=False)
         import_code(code)
         with show_validation_error(config_path):
             config = util.load_config(config_path, overrides=overrides)

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any, Dict
 
 from spacy import util
-from spacy.cli._util import setup_gpu
 from spacy.tokens import Span
 
+from ..environment import use_gpu
 from ..evaluation import span_metrics
 from .predict import component, predict, read, spans_key
 
@@ -19,7 +19,7 @@ def end_to_end(labels: Path, finds: Path, data: Path, gpu_id: int) -> Dict[str, 
     data (Path): Test documents.
     gpu_id (int): GPU, -1 for the CPU.
     """
-    setup_gpu(gpu_id, silent=True)
+    use_gpu(gpu_id)
     finder, labeller = util.load_model(finds), util.load_model(labels)
     key, target = spans_key(component(finder)), component(labeller)
     found, labelled = read(finder, data), read(labeller, data)

@@ -10,13 +10,13 @@ from typing import Any, Dict, Optional
 
 import srsly
 from spacy import util
-from spacy.cli._util import setup_gpu
 from spacy.language import Language
 from thinc.api import Config
 from wasabi import msg
 
 from ..cli.common import save as save_pipeline
 from ..cli.unbundle import unbundle
+from ..environment import use_gpu
 from ..evaluation import entities, label_counts, read_table, spans_under, table_metrics
 from ..files import write_whole
 from ..pipeline.component import task_pipes
@@ -89,7 +89,7 @@ def finish(run: Run, corpus: Path, gpu_id: int, keep: bool) -> None:
     _spacy(run, "train", config, "--output", run.folder, *paths, "-g", gpu_id)
     seconds = time.perf_counter() - start
     shutil.rmtree(run.folder / "model-last")
-    setup_gpu(gpu_id, silent=True)
+    use_gpu(gpu_id)
     best = run.folder / "model-best"
     rows = {}
     for row, name in run.rows.items():

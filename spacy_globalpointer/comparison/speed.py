@@ -10,7 +10,6 @@ from typing import Any, Callable, Dict, Iterator, List
 
 import torch
 from spacy import util
-from spacy.cli._util import setup_gpu
 from spacy.language import Language
 from spacy.schemas import ConfigSchemaTraining
 from spacy.tokens import Doc
@@ -18,6 +17,7 @@ from spacy.training import Example
 from spacy.util import registry, resolve_dot_names
 from tqdm import tqdm
 
+from ..environment import use_gpu
 from .predict import read
 
 # Batches of a round of training, documents of a round of prediction.
@@ -141,7 +141,7 @@ def measure_all(
     RETURNS (Dict[str, Any]): "train" and "predict", as from `measure`, and what
         they depend on.
     """
-    setup_gpu(gpu_id, silent=True)
+    use_gpu(gpu_id)
     train = {name: training_rounds(path) for name, path in pipelines.items()}
     predict = {name: prediction_rounds(path, data) for name, path in parts.items()}
     return {

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 from .arrow import is_table
 from .conversion_report import ConversionReport
@@ -12,6 +12,8 @@ from .record import CorpusError
 from .source import Source
 
 SIZE = 1 << 16
+# Bytes of which values are read.
+MOST_READ = 8 * SIZE
 N_ROWS = 50
 # Lists that look like spans and are none.
 NO_SPANS = {"tokens", "relations", "fragments", "sents"}
@@ -32,6 +34,9 @@ class Preview:
     content: bytes = field(repr=False)
     encoding: Optional[str] = None
     tolerant: bool = False
+    _beginnings: Dict[Any, Tuple[List[Any], Optional[CorpusError]]] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     @classmethod
     def of(cls, path: Path, encoding: Optional[str] = None) -> "Preview":
@@ -70,28 +75,54 @@ class Preview:
         return self._read("error")
 
     def _read(self, on_error: str) -> List[Any]:
-        values: List[Any] = []
         if not self.is_json:
-            return values
-        read = 0
+            return []
+        values, error = self.beginning(Source.json_values, on_error, N_ROWS)
+        self.error = self.error or error
+        return values
+
+    def beginning(
+        self,
+        read: Callable[[Source], Iterable[Any]],
+        on_error: str = "error",
+        most: Optional[int] = None,
+    ) -> Tuple[List[Any], Optional[CorpusError]]:
+        """The first values of the file, which is read once for each reader.
+
+        read (Callable[[Source], Iterable[Any]]): The reader.
+        on_error (str): What to do with values that cannot be read, "error" or "skip".
+        most (Optional[int]): The most values.
+        RETURNS (Tuple[List[Any], Optional[CorpusError]]): The values, and the error
+            that ended them, if one did.
+        """
+        if (read, on_error) not in self._beginnings:
+            self._beginnings[read, on_error] = self._first_values(read, on_error, most)
+        return self._beginnings[read, on_error]
+
+    def _first_values(
+        self,
+        read: Callable[[Source], Iterable[Any]],
+        on_error: str,
+        most: Optional[int],
+    ) -> Tuple[List[Any], Optional[CorpusError]]:
+        values: List[Any] = []
+        n_read = 0
 
         def count(n: int) -> None:
-            nonlocal read
-            read += n
+            nonlocal n_read
+            n_read += n
 
-        source = Source(
-            self.path, ConversionReport(None, count, on_error, self.encoding)
-        )
+        report = ConversionReport(None, count, on_error, self.encoding)
         try:
-            with source:
-                for value in source.json_values():
+            with Source(self.path, report) as source:
+                for value in read(source):
                     values.append(value)
                     # Long rows take memory.
-                    if len(values) == N_ROWS or read > 16 * SIZE:
+                    if len(values) == most or n_read > MOST_READ:
                         break
         except CorpusError as error:
-            self.error = self.error or error
-        return values
+            return values, error
+        return values, None
 
     def has_no_spans_besides(self, *keys: str) -> bool:
         """Whether the spans of a format are under these keys. Where those are empty

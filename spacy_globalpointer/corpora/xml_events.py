@@ -12,7 +12,6 @@ from itertools import chain
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 from xml.parsers import expat
 
-from .conversion_report import ConversionReport
 from .preview import Preview
 from .record import CorpusError, LineError
 from .source import CHUNK, Source
@@ -88,27 +87,9 @@ def begins_as_xml(preview: Preview) -> bool:
 
 
 def _beginning(preview: Preview) -> Tuple[List[Event], Optional[CorpusError]]:
-    events: List[Event] = []
     if "<" not in preview.text and not preview.content.startswith(tuple(MARKS)):
-        return events, None
-    n_read = 0
-
-    def count(n: int) -> None:
-        nonlocal n_read
-        n_read += n
-
-    source = Source(
-        preview.path, ConversionReport(None, count, encoding=preview.encoding)
-    )
-    try:
-        with source:
-            for event in xml_events(source):
-                events.append(event)
-                if n_read > 8 * len(preview.content):
-                    break
-    except CorpusError as error:
-        return events, error
-    return events, None
+        return [], None
+    return preview.beginning(xml_events)
 
 
 class _Parser:

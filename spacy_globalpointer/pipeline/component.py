@@ -299,7 +299,7 @@ class TaskPipe(SavedPipe, Generic[TaskT]):
         """
         reader, settings = self.gold_reader, dict(self.cfg)
         if every:
-            reader = GoldReader(self.cfg["gold"], self.key)
+            reader = self.annotation_reader
             settings["max_length"] = None
         golds = [reader.read(example, dropped) for example in examples]
         return self.task.targets(golds, self.label_ids, settings, dropped)
@@ -418,7 +418,13 @@ class TaskPipe(SavedPipe, Generic[TaskT]):
         source, candidates_key = self.cfg["gold"], self.cfg.get("candidates_key")
         if candidates_key is not None:
             return CandidateReader(source, self.key, candidates_key)
-        return GoldReader(source, self.key)
+        return self.annotation_reader
+
+    @property
+    def annotation_reader(self) -> GoldReader:
+        """RETURNS (GoldReader): Reads all gold spans, also those that are not among
+        the candidates."""
+        return GoldReader(self.cfg["gold"], self.key)
 
     @property
     def label_ids(self) -> Dict[int, int]:
@@ -497,8 +503,7 @@ class TaskPipe(SavedPipe, Generic[TaskT]):
         if not training.get("annotating_components"):
             message = Warnings.W024.format(name=self.name, key=key, n_docs=data.n_docs)
             warnings.warn(message, stacklevel=3)
-        every = GoldReader(self.cfg["gold"], self.key)
-        return self._read_once(get_examples, every, labels_given)
+        return self._read_once(get_examples, self.annotation_reader, labels_given)
 
     def _read_once(
         self,

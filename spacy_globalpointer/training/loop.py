@@ -30,7 +30,7 @@ from .batches import BatchT, SharedBatches, random_state
 from .checkpoint import FILE_NAME, Progress, load_checkpoint, restore, save_checkpoint
 from .exchange import Exchange, LossesT
 from .group import Group
-from .weights import hash_weights, trained_components, trained_weights
+from .weights import Weight, hash_weights, trained_components, trained_weights
 
 EvaluateT = Callable[[], Tuple[float, Dict[str, float]]]
 
@@ -161,6 +161,7 @@ def train_steps(
     if isinstance(dropouts, (int, float)):
         dropouts = constant(float(dropouts))
     exchange = Exchange(group)
+    weights: List[Weight] = []
     start = perf_counter() - progress.seconds
     done = progress.step
     for step, (epoch, batch) in enumerate(batches):
@@ -172,7 +173,9 @@ def train_steps(
                 start = perf_counter() - progress.seconds
             if settings["before_update"]:
                 settings["before_update"](nlp, {"step": step, "epoch": epoch})
-            _update(nlp, batch, dropout, settings, exchange, progress.losses)
+            # Not before the weights of a checkpoint are there.
+            weights = weights or trained_weights(nlp, frozen)
+            _update(nlp, batch, dropout, settings, exchange, weights, progress.losses)
         optimizer.step_schedules()
         if step <= done:
             continue
@@ -213,6 +216,7 @@ def _update(
     dropout: float,
     settings: Dict[str, Any],
     exchange: Exchange,
+    weights: List[Weight],
     losses: Dict[str, float],
 ) -> None:
     """One step, with this worker's share of a batch."""
@@ -230,7 +234,7 @@ def _update(
             annotates=settings["annotating_components"],
         )
         parts.append(_with_terms(nlp, found))
-    summed = exchange.sum(trained_weights(nlp, frozen), parts, nlp.pipe_names)
+    summed = exchange.sum(weights, parts, nlp.pipe_names)
     for name, loss in summed.items():
         losses[name] = losses.get(name, 0.0) + loss
     for _, pipe in trained_components(nlp, frozen):

@@ -1,12 +1,15 @@
-"""What `--help` imports: neither torch nor matplotlib."""
+"""What `--help` says, and what it imports: neither torch nor matplotlib."""
 
 import json
+import re
 import subprocess
 import sys
 
 import pytest
+import typer
 
-from spacy_globalpointer.cli import COMMANDS
+from spacy_globalpointer.cli import COMMANDS, global_pointer
+from tests.util.files import PROJECT, ROOT
 
 # Runs a command in this process, and prints what it printed and imported.
 CODE = """
@@ -48,6 +51,34 @@ def test_the_list_of_commands_needs_no_torch():
 
 @pytest.mark.parametrize("command", ["init", "report", "compare"])
 def test_help_of_a_command_needs_no_matplotlib(command):
-    output, modules = get_help(command)
-    assert "Usage" in output and "spacy_globalpointer.cli." + command in modules
+    _, modules = get_help(command)
+    assert "spacy_globalpointer.cli." + command in modules
     assert "matplotlib" not in modules
+
+
+def parameters(command):
+    group = typer.main.get_group(global_pointer)
+    return group.get_command(None, command).params
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_is_explained(command):
+    for parameter in parameters(command):
+        assert parameter.help, parameter.name
+
+
+CALL = re.compile(r"global-pointer (\w+)((?:[^\n`]|\\\n)*)")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")), PROJECT / "project.yml"],
+    ids=lambda path: path.name,
+)
+def test_commands_in_documents_have_the_options_that_they_are_given(path):
+    for command, arguments in CALL.findall(path.read_text(encoding="utf8")):
+        if command not in COMMANDS:
+            continue
+        known = {name for x in parameters(command) for name in x.opts}
+        given = set(re.findall(r"(?<=\s)--?[a-z][\w-]*(?=[\s=]|$)", arguments))
+        assert given <= {*known, "--help"}, (command, given - known)

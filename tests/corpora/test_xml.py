@@ -8,7 +8,11 @@ from spacy_globalpointer.corpora import (
     CorpusError,
     Options,
     find_format,
+    xml_events,
 )
+from spacy_globalpointer.corpora.bioc import is_bioc
+from spacy_globalpointer.corpora.inline_xml import is_inline_xml
+from spacy_globalpointer.corpora.preview import Preview
 from tests.util.corpora_samples import BIOC, INLINE_XML
 from tests.util.corpus_files import KEY, read, write
 
@@ -150,3 +154,14 @@ def test_folders_of_xml(tmp_path):
         write(tmp_path / "in" / split / "b.xml", INLINE_XML)
     converted = Conversion(tmp_path / "in", tmp_path / "out", Options()).run()
     assert [written.spans for written in converted.written.values()] == [8, 8, 8]
+
+
+def test_the_beginning_is_read_once(tmp_path, monkeypatch):
+    """Though several formats look at it."""
+    path = write(tmp_path / "a.xml", "<a><b>Ada Nolan</b></a>")
+    opened = []
+    monkeypatch.setattr(xml_events, "_chunks", lambda s: opened.append(s) or iter(()))
+    preview = Preview.of(path)
+    for look in (is_bioc, is_inline_xml, xml_events.xml_error):
+        look(preview)
+    assert len(opened) == 1
