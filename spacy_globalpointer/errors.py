@@ -232,6 +232,10 @@ class Errors(metaclass=_WithCodes):
         "--select writes the chosen documents to one file, or to a folder of brat; "
         "name a file instead of {output}."
     )
+    E193 = (
+        "`negative_spans_key` is the key of the gold spans, {key!r}. Rejected spans "
+        "need a key of their own."
+    )
     E169 = "{output} cannot be written to standard output; name a file."
     E200 = (
         "A relation or a discontinuous entity names the span at position {place} of "
@@ -281,6 +285,11 @@ class Warnings(metaclass=_WithCodes):
         "each. Set `max_spans` higher to keep them all."
     )
     W030 = "No thresholds reach a {asked} on {path}; those that come closest are taken."
+    W040 = (
+        "Component '{name}' does not read doc.spans[{key!r}], rejected spans that "
+        "{n_docs} documents have: everything in them that is no gold span counts as "
+        "wrong. If they are annotated in part, set `negative_spans_key`."
+    )
     W034 = (
         "The score weights of [training.score_weights] name {weights}, but no "
         "component of the pipeline has these scores: it scores spans under {keys}. "

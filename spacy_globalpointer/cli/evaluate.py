@@ -52,7 +52,7 @@ def evaluate_cli(
         "annotated_documents": sum(reader.is_annotated(x.reference) for x in examples),
         "words": n_words,
         "words_per_second": round(n_words / seconds) if n_words else 0,
-        **span_metrics(examples, pipe.key, pipe.cfg["gold"]),
+        **span_metrics(examples, reader.spans_key, reader.source, reader.rejected_key),
     }
     _print(metrics)
     if output is not None:

@@ -177,6 +177,9 @@ def score_batches(
         gold = pipe.task.gold_table(targets, [len(doc) for doc in docs], settings)
         spans = pipe.task.candidates(scores, settings, lowest)
         judged = ~touches_any(spans.starts, spans.ends, gold.unknown)
+        judged |= is_in(spans, gold.spans)
+        if gold.rejected is not None:
+            judged |= is_in(spans, gold.rejected)
         yield ScoredBatch(batch, scores, gold.spans, spans, judged)
 
 

@@ -1,6 +1,6 @@
 """Precision, recall and F1 of spans."""
 
-from typing import Any, Dict, Sequence
+from typing import Any, Dict, Optional, Sequence
 
 from spacy.training import Example
 
@@ -11,7 +11,10 @@ from .table import ComparedSpans, read_table
 
 
 def span_metrics(
-    examples: Sequence[Example], spans_key: str, gold: str = "spans"
+    examples: Sequence[Example],
+    spans_key: str,
+    gold: str = "spans",
+    rejected_key: Optional[str] = None,
 ) -> Dict[str, Any]:
     """Strict scores of the predicted spans: offsets and label must agree.
 
@@ -20,10 +23,11 @@ def span_metrics(
     spans_key (str): Key of doc.spans.
     gold (str): Where the gold spans are: "spans", under the same key; "ents", in
         doc.ents.
+    rejected_key (Optional[str]): Key of rejected spans, as for `GoldReader`.
     RETURNS (Dict[str, Any]): See `table_metrics`.
     """
     pairs = [(example.reference, example.predicted) for example in examples]
-    spans = read_table(pairs, spans_under(spans_key, gold))
+    spans = read_table(pairs, spans_under(spans_key, gold, rejected_key))
     return table_metrics(spans, read_table(pairs, entities))
 
 

@@ -73,7 +73,9 @@ class Result:
         RETURNS (Result): The result.
         """
         pairs = [(example.reference, example.predicted) for example in examples]
-        table = read_table(pairs, spans_under(pipe.key, pipe.cfg["gold"]))
+        rejected = pipe.cfg.get("negative_spans_key")
+        source = spans_under(pipe.key, pipe.cfg["gold"], rejected)
+        table = read_table(pairs, source)
         return cls(
             name=name,
             component=pipe.name,

@@ -23,12 +23,19 @@ class CandidateReader(GoldReader):
 
     source, spans_key (str): As for `GoldReader`.
     key (str): Key of doc.spans under which the candidates stand.
+    rejected_key (Optional[str]): As for `GoldReader`.
     """
 
     has_candidates = True
 
-    def __init__(self, source: str, spans_key: str, key: str) -> None:
-        super().__init__(source, spans_key)
+    def __init__(
+        self,
+        source: str,
+        spans_key: str,
+        key: str,
+        rejected_key: Optional[str] = None,
+    ) -> None:
+        super().__init__(source, spans_key, rejected_key)
         self.key = key
 
     def read(self, example: Example, dropped: DropReport) -> AlignedGold:

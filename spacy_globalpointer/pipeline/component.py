@@ -33,7 +33,7 @@ from ..tasks.drop_report import DropReport
 from ..tasks.spans import keep_candidates
 from .annotations import write_predictions
 from .candidates import CandidateReader
-from .gold import GoldReader, TrainingData, annotation_found
+from .gold import GoldReader, TrainingData, annotation_found, negative_key
 from .saving import SavedPipe
 from .scoring import warn_of_unscored
 from .settings import STATE, Setting, Settings, check_config, check_labels, defaults
@@ -415,16 +415,18 @@ class TaskPipe(SavedPipe, Generic[TaskT]):
     @property
     def gold_reader(self) -> GoldReader:
         """RETURNS (GoldReader): Reads what the component learns from."""
-        source, candidates_key = self.cfg["gold"], self.cfg.get("candidates_key")
-        if candidates_key is not None:
-            return CandidateReader(source, self.key, candidates_key)
-        return self.annotation_reader
+        candidates_key = self.cfg.get("candidates_key")
+        if candidates_key is None:
+            return self.annotation_reader
+        rejected = self.cfg.get("negative_spans_key")
+        return CandidateReader(self.cfg["gold"], self.key, candidates_key, rejected)
 
     @property
     def annotation_reader(self) -> GoldReader:
         """RETURNS (GoldReader): Reads all gold spans, also those that are not among
         the candidates."""
-        return GoldReader(self.cfg["gold"], self.key)
+        rejected = self.cfg.get("negative_spans_key")
+        return GoldReader(self.cfg["gold"], self.key, rejected)
 
     @property
     def label_ids(self) -> Dict[int, int]:
@@ -468,6 +470,12 @@ class TaskPipe(SavedPipe, Generic[TaskT]):
         check_labels(self.cfg, self.name)
         self.cfg.update(self.task.measure(data.longest, self.cfg))
         self._warn_of_unannotated(data, nlp)
+        if "negative_spans_key" in self.cfg and data.n_with_unread:
+            key = negative_key(self.key)
+            message = Warnings.W040.format(
+                name=self.name, n_docs=data.n_with_unread, key=key
+            )
+            warnings.warn(message, stacklevel=2)
         self._report()
         self._set_n_labels()
         self.task.configure(self.model, self.cfg)

@@ -46,18 +46,21 @@ class SpanSource:
         return gold, [span for span, kept in zip(predicted, judged) if kept]
 
 
-def spans_under(spans_key: str, gold: str = "spans") -> SpanSource:
+def spans_under(
+    spans_key: str, gold: str = "spans", rejected_key: Optional[str] = None
+) -> SpanSource:
     """Predicted spans under doc.spans[spans_key].
 
     spans_key (str): The key.
     gold (str): Where the gold spans stand: "spans", under the same key; "ents", in
         doc.ents.
+    rejected_key (Optional[str]): Key of rejected spans, as for `GoldReader`.
     """
 
     def get_predicted(doc: Doc) -> List[Span]:
         return contiguous_spans(doc.spans.get(spans_key))
 
-    return SpanSource(GoldReader(gold, spans_key), get_predicted)
+    return SpanSource(GoldReader(gold, spans_key, rejected_key), get_predicted)
 
 
 # Those of doc.ents, on both sides.
@@ -110,7 +113,8 @@ def span_score(examples: Iterable[Example], **cfg: Any) -> Dict[str, Any]:
     key = cfg["spans_key"]
     examples = list(examples)
     # Spans are compared with what they were learnt from.
-    found = score_spans(examples, "spans", spans_under(key, cfg.get("gold", "spans")))
+    source = spans_under(key, cfg.get("gold", "spans"), cfg.get("negative_spans_key"))
+    found = score_spans(examples, "spans", source)
     per_type = found["spans_per_type"]
     found["spans_macro_f"] = (
         fmean(label["f"] for label in per_type.values()) if per_type else None

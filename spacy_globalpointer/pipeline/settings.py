@@ -281,6 +281,15 @@ SPAN_SETTINGS = {
         "most spans kept of a document, the most probable first; it guards an "
         "untrained model, and warns where it cuts what a trained one finds",
     ),
+    "negative_spans_key": Setting(
+        None,
+        Optional[str],
+        "a key of doc.spans, or null",
+        partial(_or_null, read=_key),
+        "key of rejected spans. A document with `doc.spans[negative_spans_key]` is "
+        "annotated in part: its gold spans are right, these are wrong, the rest is "
+        "unknown; null: no document is",
+    ),
     "candidates_key": Setting(
         None,
         Optional[str],

@@ -192,9 +192,14 @@ class SpanTask(Task[Lattice, GoldSpans, Tensor]):
     ) -> GoldTable:
         labels, starts, offsets = (part.numpy() for part in targets.index)
         spans = make_table(lengths, starts, starts + offsets + 1, labels)
-        if targets.unknown is None:
-            return GoldTable(spans, numpy.zeros(sum(lengths), dtype=bool))
-        return GoldTable(spans, targets.unknown.numpy())
+        table = GoldTable(spans, numpy.zeros(sum(lengths), dtype=bool))
+        if targets.unknown is not None:
+            table.unknown = targets.unknown.numpy()
+        if targets.rejected is not None:
+            labels, starts, offsets = (part.numpy() for part in targets.rejected)
+            ends = starts + offsets + 1
+            table.rejected = make_table(lengths, starts, ends, labels)
+        return table
 
     @one_thread()
     def loss(
@@ -251,33 +256,43 @@ def batch_gold(
     max_length: Optional[int],
     dropped: DropReport,
 ) -> GoldSpans:
-    """The gold spans of a batch as indices into its lattice.
+    """The gold spans of a batch, and the rejected ones, as indices into its lattice.
 
-    golds (Sequence[AlignedGold]): The gold spans of each example.
+    golds (Sequence[AlignedGold]): The annotation of each example.
     label_ids (Dict[int, int]): Row of each label in the lattice, by the hash of its
         name.
     max_length (Optional[int]): Longest candidate, in tokens. None: no limit.
     dropped (DropReport): Counts the gold spans that have no cell.
     """
     cells: List[Tuple[int, int, int]] = []
+    wrong: List[Tuple[int, int, int]] = []
     offset = 0
     for gold in golds:
         found = gold_cells(gold, label_ids, max_length, dropped)
         cells.extend((label, offset + start, width) for label, start, width in found)
+        if gold.rejected:
+            found = _rejected_cells(gold, found, label_ids, max_length, dropped)
+            wrong.extend((label, offset + i, width) for label, i, width in found)
         offset += gold.n_tokens
     mask = numpy.zeros(offset, dtype=bool)
     ends = numpy.cumsum([gold.n_tokens for gold in golds], dtype=int).tolist()
     for gold, end in zip(golds, ends):
         if gold.unknown is not None:
             mask[end - gold.n_tokens : end] = gold.unknown
-    labels, starts, widths = torch.tensor(cells, dtype=torch.long).view(-1, 3).T
+    labels, starts, widths = _columns(cells)
     return GoldSpans(
         labels=labels,
         heads=starts,
         widths=widths,
         unknown=from_numpy(mask) if mask.any() else None,
         n_docs=sum(gold.is_annotated for gold in golds),
+        rejected=_columns(wrong) if wrong else None,
     )
+
+
+def _columns(cells: List[Tuple[int, int, int]]) -> Tuple[Tensor, Tensor, Tensor]:
+    labels, starts, widths = torch.tensor(cells, dtype=torch.long).view(-1, 3).T
+    return labels, starts, widths
 
 
 def gold_cells(
@@ -296,6 +311,35 @@ def gold_cells(
             dropped.add(f"longer than max_length = {max_length}", span)
         else:
             cells[label_ids[span.label], start, end - start - 1] = None
+    return list(cells)
+
+
+def _rejected_cells(
+    gold: AlignedGold,
+    right: Sequence[Tuple[int, int, int]],
+    label_ids: Dict[int, int],
+    max_length: Optional[int],
+    dropped: DropReport,
+) -> List[Tuple[int, int, int]]:
+    """The cells of rejected spans. Those that have none are never predicted, so there
+    is nothing to learn from them. The other arguments are those of `batch_gold`.
+
+    gold (AlignedGold): The annotation of an example.
+    right (Sequence[Tuple[int, int, int]]): The cells of its gold spans, which stay
+        right.
+    """
+    cells: Dict[Tuple[int, int, int], None] = {}
+    for start, end, span in gold.rejected:
+        if max_length is not None and end - start > max_length:
+            continue
+        for label in [span.label] if span.label else label_ids:
+            if label not in label_ids:
+                continue
+            cell = label_ids[label], start, end - start - 1
+            if cell not in right:
+                cells[cell] = None
+            elif span.label:
+                dropped.add("rejected, and also a gold span", span)
     return list(cells)
 
 

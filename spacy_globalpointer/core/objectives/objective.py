@@ -85,8 +85,8 @@ class Objective(ABC):
         RETURNS (Tensor): 0 outside of documents. *Shape:* (n_labels, n_tokens, width),
             float32 or better
         """
-        dtype = torch.promote_types(lattice.scores.dtype, torch.float32)
-        return lattice.scores.to(dtype).sigmoid()
+        odds = self.untempered_log_odds(lattice).scores
+        return self.probability(odds.to(torch.promote_types(odds.dtype, torch.float32)))
 
     def probability(self, scores: Tensor) -> Tensor:
         """The link: probabilities of log odds, of the same shape."""
