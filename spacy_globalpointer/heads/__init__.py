@@ -3,6 +3,7 @@
 from .efficient_global_pointer import EfficientGlobalPointer
 from .global_pointer import GlobalPointer
 from .head import Head
+from .relation_pointer import RelationPointer
 from .sequence_tagger import SequenceTagger
 from .span_classifier import SpanClassifier
 
@@ -10,6 +11,7 @@ __all__ = [
     "EfficientGlobalPointer",
     "GlobalPointer",
     "Head",
+    "RelationPointer",
     "SequenceTagger",
     "SpanClassifier",
 ]

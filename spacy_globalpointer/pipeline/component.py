@@ -1,6 +1,5 @@
-"""The component: an encoder, a head, and a task."""
+"""The component of spans and tags: an encoder, a head, and a task."""
 
-import copy
 import warnings
 from typing import (
     Any,
@@ -26,25 +25,15 @@ from torch import Tensor
 
 from ..core.threads import one_thread, one_thread_in_fork
 from ..errors import Errors, Warnings
-from ..models.head_shim import renew_ids
-from ..models.span_scorer import build_head, get_head_layer, resize_head
 from ..tasks import Task
 from ..tasks.drop_report import DropReport
 from ..tasks.spans import keep_candidates
 from .annotations import write_predictions
 from .candidates import CandidateReader
 from .gold import GoldReader, TrainingData, annotation_found, negative_key
-from .saving import SavedPipe
+from .head_pipe import HeadPipe
 from .scoring import warn_of_unscored
-from .settings import STATE, Setting, Settings, check_config, check_labels, defaults
-
-# What trains is the sum of all losses, over documents and labels, times this: enough
-# for the optimizer's clip, a norm of 1 for each weight array, to act at every step.
-# Then all steps have the same size, and only the direction of the gradient counts,
-# which depends neither on the number of documents nor on how many go through at a
-# time. What is below the clip leaves Adam's second moments at the size of the first,
-# large steps, and learning slows down.
-GRADIENT_SCALE = 10.0
+from .settings import Setting, check_labels
 
 # Documents of a batch, what was decoded, the task, the settings.
 WriterT = Callable[[Sequence[Doc], Any, Task, Dict[str, Any]], None]
@@ -53,17 +42,11 @@ WriterT = Callable[[Sequence[Doc], Any, Task, Dict[str, Any]], None]
 TaskT = TypeVar("TaskT", bound=Task)
 
 
-class TaskPipe(SavedPipe, Generic[TaskT]):
+class TaskPipe(HeadPipe, Generic[TaskT]):
     """A component that learns a task with an encoder and a torch head.
 
-    The settings are in `cfg`; they are checked when they are set and read when they
-    are used.
-
     task (Task): What the head scores, and what becomes of it.
-    declared (Dict[str, Setting]): The settings that there are.
-    dropped_gold, dropped_candidates (DropReport): What cannot be used.
-    n_loss_terms (int): What the loss of the last update is the mean over, 0 if nothing
-        was annotated.
+    dropped_candidates (DropReport): Candidates that cannot be used.
     """
 
     _rehearsed_rows: List[int]
@@ -96,35 +79,16 @@ class TaskPipe(SavedPipe, Generic[TaskT]):
         RAISES (ValueError): If a setting is not allowed, or if the model does not fit
             the task.
         """
-        # The names of settings, which are no attributes.
-        self.declared = declared
-        self.vocab = vocab
-        self.model = model
         self.task = task
-        self.name = name
-        self.scorer = scorer
         self.writer = writer
-        self.cfg = {**defaults(declared), **settings, **defaults(STATE)}
-        check_config(settings, name)
+        super().__init__(vocab, model, declared, name, scorer, settings)
         task.check_head(model, self.cfg)
-        self._configured = {x: copy.deepcopy(self.cfg[x]) for x in declared}
-        self.dropped_gold = DropReport()
         self.dropped_candidates = DropReport()
-        self.n_loss_terms = 0
         self._warned_of_no_candidates = False
         # The model as it is when `nlp.resume_training` is called, which sets it.
         self._rehearsal_model: Optional[Model] = None
 
-    def __setstate__(self, state: Any) -> None:
-        # A copy, or what comes out of a pickle.
-        super().__setstate__(state)
-        renew_ids(self.model)
-
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in self.__dict__.get("declared", ()):
-            raise AttributeError(Errors.E053.format(setting=name, name=self.name))
-        if name == "cfg":
-            value = Settings((*self.declared, *STATE), value)
         if name == "_rehearsal_model":
             # Labels that it has not learned have nothing to keep.
             untrained = self.cfg["untrained_labels"]
@@ -135,67 +99,12 @@ class TaskPipe(SavedPipe, Generic[TaskT]):
             super().__setattr__("_is_rehearsed", False)
         super().__setattr__(name, value)
 
-    @property
-    def key(self) -> str:
-        """RETURNS (str): Key of doc.spans."""
-        return str(self.cfg["spans_key"])
-
-    @property
-    def labels(self) -> Tuple[str, ...]:
-        """RETURNS (Tuple[str, ...]): The labels, in the order of the head's rows."""
-        return tuple(self.cfg["labels"])
-
-    @property
-    def label_data(self) -> List[str]:
-        """RETURNS (List[str]): The labels, for `spacy init labels`."""
-        return list(self.labels)
-
-    def add_label(self, label: str) -> int:
-        """Add a label, also after training. The scores of the others stay as they
-        are; the new one is not predicted until it has been in the gold of an update.
-
-        label (str): The label.
-        RETURNS (int): 0 if the label is there already, else 1.
-        """
-        if not isinstance(label, str):
-            raise ValueError(Errors.E006.format(value=label, type=type(label)))
-        if label in self.labels:
-            return 0
-        self.cfg["labels"].append(label)
-        self.vocab.strings.add(label)
-        if self._is_built:
-            resize_head(get_head_layer(self.model), len(self.labels))
-            self._set_n_labels()
-            self.cfg["untrained_labels"].append(label)
-        return 1
-
     def _check_model(self) -> None:
-        """Raise a ValueError if the model cannot be used. Nothing is changed."""
-        if not self._is_built:
-            raise ValueError(Errors.E001.format(name=self.name))
+        super()._check_model()
         self.task.check_head(self.model, self.cfg)
 
-    def prepare_training(self) -> None:
-        """Hand the settings of now to the model, which is about to be trained."""
-        self._check_model()
+    def configure(self) -> None:
         self.task.configure(self.model, self.cfg)
-
-    def _build(self, width: int) -> None:
-        self.task.configure(self.model, self.cfg)
-        build_head(get_head_layer(self.model), width, len(self.labels))
-        self._set_n_labels()
-
-    def _before_saving(self) -> None:
-        if self.dropped_gold.has_grown:
-            self._warn_of_dropped()
-
-    @property
-    def _is_built(self) -> bool:
-        return bool(get_head_layer(self.model).shims)
-
-    def _set_n_labels(self) -> None:
-        for layer in (self.model, get_head_layer(self.model)):
-            layer.set_dim("nO", len(self.labels), force=True)
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
         """Apply the component to a stream of documents.
@@ -399,19 +308,6 @@ class TaskPipe(SavedPipe, Generic[TaskT]):
             rows, labels = self._rows_without_gold, self.labels
             self._rows_without_gold = [i for i in rows if labels[i] not in trained]
 
-    def _scaled(self, loss: Tensor, d_scores: Any, n_terms: int) -> Tuple[Tensor, Any]:
-        """What is reported and what is trained with, both times `loss_weight`.
-
-        loss (Tensor): The summed loss. *Shape:* ()
-        d_scores (Any): Its gradient.
-        n_terms (int): What the sum is over.
-        RETURNS (Tuple[Tensor, Any]): The mean loss, and the
-            gradient of the sum times `GRADIENT_SCALE`.
-        """
-        self.n_loss_terms = n_terms
-        weight = self.cfg["loss_weight"]
-        return loss * (weight / n_terms), d_scores * (weight * GRADIENT_SCALE)
-
     @property
     def gold_reader(self) -> GoldReader:
         """RETURNS (GoldReader): Reads what the component learns from."""
@@ -427,20 +323,6 @@ class TaskPipe(SavedPipe, Generic[TaskT]):
         the candidates."""
         rejected = self.cfg.get("negative_spans_key")
         return GoldReader(self.cfg["gold"], self.key, rejected)
-
-    @property
-    def label_ids(self) -> Dict[int, int]:
-        """RETURNS (Dict[int, int]): Row of each label, by the hash of its name."""
-        return {self.vocab.strings[label]: i for i, label in enumerate(self.labels)}
-
-    def _report(self) -> None:
-        """Warn of gold that cannot be used, if there is a new reason."""
-        if self.dropped_gold.has_new_reasons:
-            self._warn_of_dropped()
-
-    def _warn_of_dropped(self) -> None:
-        report = self.dropped_gold.report()
-        warnings.warn(Warnings.W001.format(name=self.name, report=report), stacklevel=3)
 
     def initialize(
         self,
@@ -477,11 +359,7 @@ class TaskPipe(SavedPipe, Generic[TaskT]):
             )
             warnings.warn(message, stacklevel=2)
         self._report()
-        self._set_n_labels()
-        self.task.configure(self.model, self.cfg)
-        self.model.initialize(X=data.sample or [Doc(self.vocab, words=["x"])])
-        self.cfg["width"] = get_head_layer(self.model).get_dim("nI")
-        self.cfg["untrained_labels"] = []
+        self._initialize_model(data.sample)
 
     def _measure(
         self,
