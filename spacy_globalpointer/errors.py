@@ -214,6 +214,7 @@ class Errors(metaclass=_WithCodes):
         "GPU {gpu_id} cannot be used: {reason}. Install spaCy for your version of "
         "CUDA, for example `pip install 'spacy[cuda12x]'`, or leave out --gpu-id."
     )
+    E183 = "to_dataframe needs pandas: pip install pandas. to_records does without."
     E180 = "Unknown language {lang!r}: spaCy has no language with this code."
     E181 = "{path} exists and is not replaced. Delete it, or name another folder."
     E182 = "Give --flat or --system {system}, not both."

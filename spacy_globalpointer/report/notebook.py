@@ -50,7 +50,7 @@ def visualize(
     return markup
 
 
-@dataclass
+@dataclass(repr=False)
 class LatticeScores:
     """The scores of all spans of a document for one label.
 
@@ -68,6 +68,13 @@ class LatticeScores:
     scores: Any
     probabilities: Any
     threshold: float
+
+    def __repr__(self) -> str:
+        """One line, without the arrays."""
+        return (
+            f"LatticeScores(label={self.label!r}, n_tokens={len(self.doc)}, "
+            f"threshold={self.threshold:.3g})"
+        )
 
     def figure(self, what: str = "probabilities") -> Any:
         """Draw a heatmap, rows heads, columns tails.
