@@ -52,7 +52,7 @@ class Errors(metaclass=_WithCodes):
         "No {name} split in {path}: no file or folder name contains '{name}', as "
         "{name}.jsonl does.{more}"
     )
-    E011 = "No span recogniser{wanted} in the pipeline {names}."
+    E011 = "No span recognizer{wanted} in the pipeline {names}."
     E012 = "No document in {path} has gold spans in {place}. {found}"
     E013 = (
         "The texts of pair {number} differ: gold starts with {gold!r}, predicted "

@@ -16,7 +16,7 @@ from ..core.arrays import Floats
 from ..errors import Errors, Warnings
 from ..evaluation import (
     Candidates,
-    Goal,
+    Target,
     choose_thresholds,
     entities,
     fit_temperatures,
@@ -44,7 +44,7 @@ from .common import (
 Settings = Dict[str, Any]
 
 # The settings that are chosen.
-CHOSEN = ("threshold", "label_thresholds", "label_temperatures", "overlap")
+CHOSEN_SETTINGS = ("threshold", "label_thresholds", "label_temperatures", "overlap")
 
 
 def calibrate_cli(
@@ -57,7 +57,7 @@ def calibrate_cli(
         300.0,
         "--strength",
         "-s",
-        help="Number of gold spans at which the threshold of a label stands halfway between the global one and its own best",
+        help="Number of gold spans at which the best threshold of a label is weighted equally with the global threshold",
         min=0,
     ),
     precision: Optional[float] = typer.Option(
@@ -79,18 +79,18 @@ def calibrate_cli(
     component: Optional[str] = COMPONENT,
     gpu_id: int = GPU_ID,
 ) -> None:
-    """Choose the thresholds that maximize F1 on held-out data, or reach a precision
-    or a recall there, a global one and one for each label, those of rare labels drawn
-    towards the global one, and write a pipeline that uses them. Probabilities are
-    brought in line with how often they are right, by a temperature for each label.
+    """Choose the thresholds that maximize F1 on held-out data, or that reach a given
+    precision or recall, and write a pipeline that uses them: a global threshold and one
+    for each label. Thresholds of rare labels are shrunk towards the global one.
+    Probabilities are calibrated with a temperature for each label.
 
-    Where no gold span overlaps another, or none crosses another, predictions are
-    kept from it too (the setting `overlap`). Nothing is taken that lowers F1. The
+    If gold spans never overlap, or never cross, predictions are constrained in the
+    same way (the setting `overlap`). A change is applied only if F1 does not drop. The
     scores of doc.spans and of doc.ents before and after are shown.
     """
     if precision is not None and recall is not None:
         msg.fail(Errors.E031.format(precision=precision, recall=recall), exits=1)
-    goal = Goal(precision, recall)
+    target = Target(precision, recall)
     nlp, pipe = load(model, component, gpu_id)
     if "threshold" not in pipe.cfg:
         # So that a project runs on with whatever it trains.
@@ -98,16 +98,16 @@ def calibrate_cli(
         msg.warn(Warnings.W031.format(name=pipe.name, path=output))
         return
     examples = read(nlp, pipe, data)
-    before = {key: pipe.cfg[key] for key in CHOSEN}
+    before = {key: pipe.cfg[key] for key in CHOSEN_SETTINGS}
     run_before(nlp, pipe, examples, "Scoring candidates")
     every, judged = read_candidates(pipe, examples)
     if not every.n_gold.sum():
         fail_without_gold(pipe, examples, data)
     candidates = every[judged]
-    choices = _choices(pipe, candidates, before, strength, goal)
+    choices = _choices(pipe, candidates, before, strength, target)
     counts = [_count(pipe, candidates, choice) for choice in choices]
-    best = int(numpy.argmax([goal.value(*count) for count in counts]))
-    if goal.value(*counts[best]) < 0:
+    best = int(numpy.argmax([target.value(*count) for count in counts]))
+    if target.value(*counts[best]) < 0:
         asked = f"precision of {precision}" if recall is None else f"recall of {recall}"
         msg.warn(Warnings.W030.format(asked=asked, path=data))
     save_with_settings(nlp, pipe.name, choices[best], output)
@@ -192,7 +192,7 @@ def _choices(
     candidates: Candidates,
     before: Settings,
     strength: float,
-    goal: Goal,
+    target: Target,
 ) -> List[Settings]:
     """What may be best: the thresholds of before, a global one alone, or label
     thresholds too, with `overlap` as it is or as strict as the gold spans."""
@@ -204,7 +204,7 @@ def _choices(
         candidates.scaled(temperatures),
         default=pipe.task.objective.to_logit(0.5),
         strength=strength,
-        goal=goal,
+        target=target,
     )
 
     def probabilities(scores: Any) -> List[float]:

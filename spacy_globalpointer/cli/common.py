@@ -27,7 +27,7 @@ COMPONENT = typer.Option(
     None,
     "--component",
     "-c",
-    help="Name of the component, if the pipeline has more than one. Default: the last, whose spans stand",
+    help="Name of the component, if the pipeline has more than one. Default: the last span component",
 )
 
 

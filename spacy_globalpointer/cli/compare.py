@@ -208,5 +208,5 @@ def _speed(runs: List[Run], test: Path, rounds: int, gpu_id: int) -> Dict[str, A
 
 
 def _end_to_end(run: Run, finder: Path, test: Path, gpu_id: int) -> Dict[str, Any]:
-    (labeller,) = run.pipelines.values()
-    return end_to_end(labeller, finder, test, gpu_id)
+    (labeler,) = run.pipelines.values()
+    return end_to_end(labeler, finder, test, gpu_id)

@@ -36,7 +36,7 @@ def report_cli(
     train: Optional[Path] = typer.Option(
         None,
         "--train",
-        help="Training documents, a .spacy file, to tell what is new",
+        help="Training documents, a .spacy file, used for the buckets of unknown words and label consistency",
         exists=True,
     ),
     log: Optional[Path] = typer.Option(
@@ -46,7 +46,11 @@ def report_cli(
         exists=True,
     ),
     limit: int = typer.Option(
-        500, "--limit", "-n", help="Most documents to draw, 0 for all", min=0
+        500,
+        "--limit",
+        "-n",
+        help="Maximum number of documents to render (0: no limit)",
+        min=0,
     ),
     bootstrap: int = typer.Option(
         1000, "--bootstrap", help="Resamples for the intervals, 0 for none", min=0

@@ -20,13 +20,13 @@ def end_to_end(labels: Path, finds: Path, data: Path, gpu_id: int) -> Dict[str, 
     gpu_id (int): GPU, -1 for the CPU.
     """
     use_gpu(gpu_id)
-    finder, labeller = util.load_model(finds), util.load_model(labels)
-    key, target = spans_key(component(finder)), component(labeller)
-    found, labelled = read(finder, data), read(labeller, data)
+    finder, labeler = util.load_model(finds), util.load_model(labels)
+    key, target = spans_key(component(finder)), component(labeler)
+    found, labeled = read(finder, data), read(labeler, data)
     predict(finder, found)
-    for finding, example in zip(found, labelled):
+    for finding, example in zip(found, labeled):
         doc = example.predicted
         ends = {(span.start, span.end) for span in finding.predicted.spans[key]}
         doc.spans[target.cfg["candidates_key"]] = [Span(doc, *x) for x in sorted(ends)]
-    predict(labeller, labelled)
-    return span_metrics(labelled, spans_key(target))
+    predict(labeler, labeled)
+    return span_metrics(labeled, spans_key(target))

@@ -9,14 +9,14 @@ from spacy.pipeline import TrainablePipe
 from spacy.training import Corpus, Example
 
 from ..cli import common
-from ..evaluation import Goal, best_threshold
+from ..evaluation import Target, best_threshold
 from ..models.span_scorer import get_head_layer
 from ..pipeline.component import TaskPipe
 
 # Key of the gold spans, where a component of spaCy has none of its own.
 KEY = "sc"
 # Spans of `spancat` that are less probable are no candidates for a threshold.
-LOWEST = 0.01
+LOWEST_PROBABILITY = 0.01
 
 
 def component(nlp: Language) -> TrainablePipe:
@@ -72,7 +72,7 @@ def choose_threshold(nlp: Language, data: Path) -> float:
     RETURNS (float): The threshold.
     """
     pipe, examples = component(nlp), read(nlp, data)
-    pipe.cfg["threshold"] = LOWEST
+    pipe.cfg["threshold"] = LOWEST_PROBABILITY
     predict(nlp, examples)
     scores, right, n_gold = [], [], 0
     for example in examples:
@@ -86,9 +86,9 @@ def choose_threshold(nlp: Language, data: Path) -> float:
         numpy.array(right, dtype=bool),
         n_gold,
         # What a span that was left out had at most.
-        floor=LOWEST,
+        floor=LOWEST_PROBABILITY,
         default=0.5,
-        goal=Goal(),
+        target=Target(),
     )
 
 

@@ -31,7 +31,7 @@ from .predict import (
 
 PARTS = ("train", "dev", "test")
 # Settings that are chosen on dev.
-CHOSEN = ("threshold", "label_thresholds", "overlap")
+CHOSEN_SETTINGS = ("threshold", "label_thresholds", "overlap")
 
 
 @dataclass
@@ -137,7 +137,7 @@ def score(nlp: Language, data: Path) -> Dict[str, Any]:
     table = read_table(pairs, spans_under(key))
     return {
         "head_parameters": head_parameters(pipe),
-        "settings": {x: pipe.cfg[x] for x in CHOSEN if x in pipe.cfg},
+        "settings": {x: pipe.cfg[x] for x in CHOSEN_SETTINGS if x in pipe.cfg},
         "metrics": table_metrics(table, read_table(pairs, entities)),
         "labels": table.labels,
         "counts": label_counts(table).astype(int).tolist(),

@@ -13,7 +13,7 @@ from .reliability import precision_recall, reliability
 from .result import Result, compare
 from .table import ComparedSpans, read_table
 from .temperatures import fit_temperatures
-from .thresholds import Goal, best_threshold, choose_thresholds
+from .thresholds import Target, best_threshold, choose_thresholds
 from .training_log import read_training_log
 
 __all__ = [
@@ -22,9 +22,9 @@ __all__ = [
     "Candidates",
     "ComparedSpans",
     "ErrorKinds",
-    "Goal",
     "Outputs",
     "Result",
+    "Target",
     "TrainingSet",
     "best_threshold",
     "bucket_counts",

@@ -1,4 +1,4 @@
-"""F1 of spans by what they and their texts are like."""
+"""F1 of spans by their properties and those of their texts."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -51,7 +51,8 @@ BUCKETS = {
 
 @dataclass
 class TrainingSet:
-    """What the training documents have, to tell what is new.
+    """Words and gold spans of the training documents, for the buckets of unknown words
+    and label consistency.
 
     words (Set[str]): Their tokens.
     mentions (Counter): Gold spans, by (text, label).
@@ -107,8 +108,8 @@ class TrainingSet:
 def bucket_counts(
     table: ComparedSpans, docs: Iterable[Doc], training: Optional[TrainingSet] = None
 ) -> Dict[str, Floats]:
-    """Spans of each document by bucket. A predicted span stands in the bucket of what
-    it is like itself, so the counts of the buckets add up to those of the table.
+    """Spans of each document by bucket. A predicted span is in the bucket of its own
+    properties, so the counts of the buckets add up to those of the table.
 
     table (ComparedSpans): The spans.
     docs (Iterable[Doc]): The gold documents.

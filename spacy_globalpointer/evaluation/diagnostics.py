@@ -1,4 +1,5 @@
-"""What the scores of gold spans say: probabilities, label outputs, discrepancies."""
+"""Diagnostics of the scores of gold spans: probabilities, label outputs,
+discrepancies."""
 
 from typing import Any, Dict, List, Sequence, Tuple
 
@@ -44,8 +45,8 @@ def principal_components(outputs: Floats, n: int = 2) -> Tuple[Floats, Floats]:
     shares = numpy.zeros(n)
     if not outputs.size:
         return places, shares
-    centred = outputs - outputs.mean(0)
-    left, sizes, _ = numpy.linalg.svd(centred, full_matrices=False)
+    centered = outputs - outputs.mean(0)
+    left, sizes, _ = numpy.linalg.svd(centered, full_matrices=False)
     k = min(n, len(sizes))
     places[:, :k] = left[:, :k] * sizes[:k]
     total = (sizes**2).sum()

@@ -19,11 +19,11 @@ RIGHT, TYPE, BOUNDARY, NESTING, MISSED, SPURIOUS = range(len(KINDS))
 class ErrorKinds:
     """The kind of each span of a table, as numbers in `KINDS`.
 
-    "type": a wrong span stands on the same tokens on the other side, with another
-    label; these are paired one to one.
+    "type": a wrong span on the other side has the same tokens and another label;
+    these are paired one to one.
     "boundary": a wrong span of the same label overlaps it on the other side.
-    "nesting": none of these, but a span that is right holds it, stands inside it or
-    has the same tokens: a level too many, or one too few.
+    "nesting": none of these, but a correct span contains it, is inside it or has
+    the same tokens: a level too many, or one too few.
     "missed", "spurious": the rest.
 
     gold, predicted (Ints): *Shape:* (n_gold,), (n_predicted,)
@@ -80,7 +80,7 @@ def error_kinds(table: ComparedSpans) -> ErrorKinds:
 
 def confusion(table: ComparedSpans, kinds: ErrorKinds) -> NDArray[numpy.int64]:
     """Gold labels (rows) against predicted ones (columns) on the same tokens; the
-    last row and column stand for none. The rows add up to the gold spans, the columns
+    last row and column are for none. The rows add up to the gold spans, the columns
     to the predicted ones. *Shape:* (n_labels + 1, n_labels + 1)"""
     none = len(table.labels)
     matrix = numpy.zeros((none + 1, none + 1), dtype="int64")

@@ -19,7 +19,7 @@ from ..tasks.drop_report import DropReport
 from .candidates import ScoredBatch, is_in, score_batches
 
 # What is less probable is no candidate.
-FLOOR = 0.01
+LOWEST_REPORTED = 0.01
 
 
 @dataclass
@@ -34,7 +34,7 @@ class Outputs:
     gold_outputs (Floats): The scores of all labels, before any link to probabilities;
         of no labels, for a sequence labeler. *Shape:* (n_gold, n_outputs)
     labels (Ints): The label of each candidate, what has a probability of at least
-        `FLOOR`; for a sequence labeler, of each predicted span. Those that touch
+        `LOWEST_REPORTED`; of a sequence labeler, each predicted span. Those that touch
         tokens without annotation are left out.
     probabilities (Floats): Its probability.
     right (Mask): Whether it is a gold span.
@@ -96,7 +96,12 @@ def read_outputs(
         parts = [
             _outputs_of(pipe, batch, [next(predicted) for _ in batch.examples])
             for batch in score_batches(
-                pipe, annotated, pipe.cfg, FLOOR, batch_size, prepare=prepare
+                pipe,
+                annotated,
+                pipe.cfg,
+                LOWEST_REPORTED,
+                batch_size,
+                prepare=prepare,
             )
         ]
     if not parts:
@@ -132,8 +137,8 @@ def _outputs_of(
 
 @contextmanager
 def _candidates_of(pipe: TaskPipe, examples: List[Example]) -> Iterator[None]:
-    """Put given candidates back, for a while, where predictions stand in their
-    place."""
+    """Put given candidates back, for a while, where predictions have replaced
+    them."""
     key = pipe.cfg.get("candidates_key")
     if key != pipe.key:
         yield

@@ -1,4 +1,4 @@
-"""How far the probabilities of a model can be believed."""
+"""Calibration of probabilities, and precision-recall curves."""
 
 from typing import Any, Dict, Tuple
 

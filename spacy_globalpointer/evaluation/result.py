@@ -16,11 +16,11 @@ from .counts import label_counts, macro, prf
 from .diagnostics import discrepancies, principal_components, probability_summary
 from .error_kinds import ErrorKinds, confusion, error_kinds
 from .intervals import LEVEL, describe, difference, resample
-from .outputs import FLOOR, Outputs, read_outputs
+from .outputs import LOWEST_REPORTED, Outputs, read_outputs
 from .reliability import precision_recall, reliability
 from .table import ComparedSpans, read_table
 
-# Settings that stand beside the scores, of components that have them.
+# Settings that are reported with the scores, of components that have them.
 SETTINGS = ("threshold", "label_thresholds", "overlap")
 
 
@@ -38,7 +38,7 @@ class Result:
     flat (ComparedSpans): Those of doc.ents.
     kinds (ErrorKinds): The kinds of the spans.
     outputs (Outputs): The scores behind them.
-    gold (str): Where the gold spans stand: "spans" or "ents".
+    gold (str): Where the gold spans are: "spans" or "ents".
     """
 
     name: str
@@ -111,7 +111,7 @@ class Result:
         ).reshape(n_labels, 3)
         _, shares = principal_components(outputs.gold_outputs)
         return {
-            "floor": FLOOR,
+            "floor": LOWEST_REPORTED,
             "gold_probability": probability_summary(
                 outputs.gold_probabilities, outputs.gold_found
             ),
@@ -164,7 +164,7 @@ def compare(
         them.
     n_bootstrap (int): Resamples of the documents, 0 for no intervals.
     seed (int): Seed of the resamples.
-    RETURNS (Dict[str, Any]): What stands in metrics.json: counts of documents, the
+    RETURNS (Dict[str, Any]): The content of metrics.json: counts of documents, the
         settings of the bootstrap, and "models", with all numbers of each; every one
         but the first has "differences" from it. The scores of "summary" are None
         where there are neither gold nor predicted spans.

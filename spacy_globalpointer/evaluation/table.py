@@ -1,4 +1,4 @@
-"""Gold and predicted spans of documents as arrays, which all else is counted on."""
+"""Gold and predicted spans of documents as arrays, from which everything is counted."""
 
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -19,7 +19,7 @@ class Mentions:
     """Spans, one entry each, in arrays of the same length, none of them twice.
 
     docs (Ints): The document.
-    starts, ends (Ints): First character, and the one behind the last.
+    starts, ends (Ints): Start (inclusive) and end (exclusive) character.
     labels (Ints): Number of the label in the table.
     lengths (Ints): Tokens of the gold document that begin in it.
     texts (NDArray): Its text.
@@ -91,7 +91,7 @@ class ComparedSpans:
         )
 
     def by_depth(self, *, inner: bool) -> "ComparedSpans":
-        """The table of the spans that stand inside another one on their side, or
+        """The table of the spans that are inside another one on their side, or
         of those that do not."""
         masks = (is_inner(side) == inner for side in (self.gold, self.predicted))
         return self.only(*masks)
@@ -122,7 +122,7 @@ def read_table(pairs: Iterable[Tuple[Doc, Doc]], source: SpanSource) -> Compared
 
     pairs (Iterable[Tuple[Doc, Doc]]): Gold and predicted documents, each pair of
         one and the same text, the tokens may differ.
-    source (SpanSource): Where their spans stand.
+    source (SpanSource): Where their spans are.
     RETURNS (ComparedSpans): The table.
     """
     sides = _Rows(), _Rows()
@@ -205,7 +205,7 @@ def number_rows(*tables: Tuple[Ints, ...]) -> List[Ints]:
 
 
 def is_inner(mentions: Mentions) -> Mask:
-    """Spans that stand inside another span of their document. Of two labels on the
+    """Spans that are inside another span of their document. Of two labels on the
     same tokens neither is inside the other. *Shape:* (n,)"""
     # On one line of characters, documents apart.
     offsets = mentions.docs * (int(mentions.ends.max(initial=0)) + 1)

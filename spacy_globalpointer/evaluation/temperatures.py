@@ -1,4 +1,4 @@
-"""Temperatures that make probabilities honest on held-out data."""
+"""Temperatures that calibrate probabilities on held-out data."""
 
 import numpy
 

@@ -11,7 +11,7 @@ from .counts import prf
 
 
 @dataclass
-class Goal:
+class Target:
     """What thresholds are chosen for: the highest F1; or, with one of both given, the
     highest recall at a precision of at least so much, or the highest precision at a
     recall of at least so much.
@@ -43,7 +43,7 @@ class Goal:
 
 
 def choose_thresholds(
-    candidates: Candidates, *, default: float, strength: float, goal: Goal
+    candidates: Candidates, *, default: float, strength: float, target: Target
 ) -> Tuple[float, Floats]:
     """The global threshold that is best for all labels together, and for each label
     the one that is best for that label, drawn towards the global one:
@@ -58,7 +58,7 @@ def choose_thresholds(
     default (float): Threshold where no candidate is right.
     strength (float): k, the number of gold spans at which a label's own best
         threshold is weighted equally with the global one.
-    goal (Goal): What is best.
+    target (Target): What is best.
     RETURNS (Tuple[float, NDArray]): The global threshold, and that of each label.
     """
     n_gold = candidates.n_gold
@@ -70,7 +70,7 @@ def choose_thresholds(
             n,
             floor=candidates.floor,
             default=default,
-            goal=goal,
+            target=target,
         )
 
     overall = best(slice(None), int(n_gold.sum()), default)
@@ -89,7 +89,7 @@ def best_threshold(
     *,
     floor: float,
     default: float,
-    goal: Goal,
+    target: Target,
 ) -> float:
     """The best threshold, halfway from the last candidate kept to the first one left
     out.
@@ -99,14 +99,14 @@ def best_threshold(
     n_gold (int): Gold spans, among the candidates or not.
     floor (float): The lowest score of a candidate.
     default (float): Threshold where no candidate is right.
-    goal (Goal): What is best.
+    target (Target): What is best.
     RETURNS (float): The threshold.
     """
     order = numpy.argsort(-scores, kind="stable")
     scores, n_right = scores[order], numpy.cumsum(right[order])
     if not len(order) or not n_right[-1]:
         return default
-    values = goal.value(n_right, numpy.arange(1, len(order) + 1), n_gold)
+    values = target.value(n_right, numpy.arange(1, len(order) + 1), n_gold)
     # Equal scores can only be kept together.
     values[:-1][scores[:-1] == scores[1:]] = -numpy.inf
     last = int(values.argmax())

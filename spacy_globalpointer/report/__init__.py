@@ -1,12 +1,12 @@
-"""What a person looks at: pages, pictures and colours."""
+"""What a person looks at: pages, pictures and colors."""
 
-from .colours import label_colours
+from .colors import label_colors
 from .notebook import LatticeScores, lattice_scores, visualize
 from .page import span_page
 
 __all__ = [
     "LatticeScores",
-    "label_colours",
+    "label_colors",
     "lattice_scores",
     "span_page",
     "visualize",

@@ -1,7 +1,7 @@
 """How plots look, and how they become files.
 
-Okabe-Ito colours with markers and line styles of their own, and maps that grow
-steadily lighter, so that all can be told apart in grey and by colour-blind readers.
+Okabe-Ito colors with markers and line styles of their own, and maps that grow
+steadily lighter, so that all can be told apart in gray and by color-blind readers.
 """
 
 import io
@@ -13,7 +13,7 @@ from typing import Any, Dict, Iterator, Tuple
 import matplotlib
 from matplotlib.figure import Figure
 
-COLOURS = (
+COLORS = (
     "#0072B2",
     "#E69F00",
     "#000000",
@@ -82,5 +82,5 @@ def new_axes(width: float, height: float) -> Tuple[Figure, Any]:
 
 
 def style_of(number: int) -> Dict[str, Any]:
-    i = number % len(COLOURS)
-    return {"color": COLOURS[i], "marker": MARKERS[i], "linestyle": LINES[i]}
+    i = number % len(COLORS)
+    return {"color": COLORS[i], "marker": MARKERS[i], "linestyle": LINES[i]}

@@ -20,16 +20,16 @@ class NestedSpanRenderer(SpanRenderer):
     a long label covers the next one, a deep stack runs into the line below. Here a
     token is a small grid, its text in the first row and a row for each slot below it,
     so that the browser makes the room. The rest that differs: labels are escaped, and
-    two that differ in case alone keep two colours; the text keeps its own spaces; a
+    two that differ in case alone keep two colors; the text keeps its own spaces; a
     slot is used again once it is free; and time grows with what is drawn, not with
     tokens times spans.
 
-    colours (Mapping[str, str]): Label to colour.
+    colors (Mapping[str, str]): Label to color.
     """
 
-    def __init__(self, colours: Mapping[str, str]) -> None:
+    def __init__(self, colors: Mapping[str, str]) -> None:
         super().__init__()
-        self.colors = dict(colours)
+        self.colors = dict(colors)
 
     @staticmethod
     def _assemble_per_token_info(
@@ -87,27 +87,27 @@ class NestedSpanRenderer(SpanRenderer):
             "wrong": bool(sign),
         }
         classes = " ".join(["bar", *(name for name, holds in states.items() if holds)])
-        colour = self.colors[label]
-        style = f"grid-row: {entity['render_slot'] + 1}; background-color: {colour}"
-        inside = chip(label, colour, sign) if entity["is_start"] else ""
+        color = self.colors[label]
+        style = f"grid-row: {entity['render_slot'] + 1}; background-color: {color}"
+        inside = label_badge(label, color, sign) if entity["is_start"] else ""
         return (
             f'<span class="{classes}" style="{style}"'
             f' title="{escape(entity["title"])}">{inside}</span>'
         )
 
 
-def chip(label: str, colour: str, sign: str = "") -> str:
-    """Draw a label on its colour.
+def label_badge(label: str, color: str, sign: str = "") -> str:
+    """Draw a label on its color.
 
     label (str): The label, unescaped.
-    colour (str): Its colour.
-    sign (str): What stands before the label of a wrong span: the colour says which
+    color (str): Its color.
+    sign (str): Sign before the label of a wrong span: the color says which
         label it is, the sign and a broken outline that it is wrong.
     RETURNS (str): The markup.
     """
-    classes = "chip wrong" if sign else "chip"
+    classes = "badge wrong" if sign else "badge"
     text = escape(f"{sign} {label or '(no label)'}".strip())
-    return f'<span class="{classes}" style="background-color: {colour}">{text}</span>'
+    return f'<span class="{classes}" style="background-color: {color}">{text}</span>'
 
 
 def language(doc: Doc) -> str:
@@ -125,8 +125,8 @@ def _direction(doc: Doc) -> str:
     return str(doc.vocab.writing_system.get("direction", "ltr"))
 
 
-def describe(mention: Mention, annotation: Annotation) -> str:
-    """Say in words where a mention stands and how sure the model was.
+def describe_mention(mention: Mention, annotation: Annotation) -> str:
+    """Describe the offsets of a mention and its score.
 
     mention (Mention): The mention.
     annotation (Annotation): What it belongs to.
@@ -157,7 +157,7 @@ def draw(
             "start_token": span.start,
             "end_token": span.end,
             "label": mention.label,
-            "title": f"{mention.label}, {describe(mention, annotation)}",
+            "title": f"{mention.label}, {describe_mention(mention, annotation)}",
             "sign": sign if mention in wrong else "",
         }
         for mention, span in annotation.spans.items()

@@ -14,7 +14,7 @@ from ..errors import Errors
 from ..evaluation.outputs import as_they_came
 from ..pipeline.component import TaskPipe, task_pipes
 from ..tasks import SpanTask
-from .colours import label_colours
+from .colors import label_colors
 from .comparison import Annotation
 from .drawing import NestedSpanRenderer, draw
 from .style import SPANS
@@ -38,7 +38,7 @@ def visualize(
             raise ValueError(Errors.E040.format(key=spans_key, keys=list(doc.spans)))
     annotations = [Annotation.read(doc, spans_key) for doc in docs]
     labels = {mention.label for x in annotations for mention in x.spans}
-    renderer = NestedSpanRenderer(label_colours(sorted(labels)))
+    renderer = NestedSpanRenderer(label_colors(sorted(labels)))
     drawings = "\n".join(draw(x, renderer, set(), "") for x in annotations)
     markup = f"<style>{SPANS}</style>\n{drawings}"
     if jupyter or (jupyter is None and is_in_jupyter()):

@@ -7,7 +7,7 @@ from itertools import chain
 
 from spacy.tokens import Doc
 
-from .colours import label_colours
+from .colors import label_colors
 from .comparison import (
     FILTERS,
     Annotation,
@@ -16,7 +16,7 @@ from .comparison import (
     compare_documents,
     kinds_in,
 )
-from .drawing import NestedSpanRenderer, chip, describe, draw, language
+from .drawing import NestedSpanRenderer, describe_mention, draw, label_badge, language
 from .page_js import SCRIPT
 from .style import STYLE
 
@@ -48,7 +48,7 @@ def span_page(
     labels (Sequence[str] | None): What the legend starts with, such as the labels of
         a component; labels found in the documents follow in alphabetical order.
         Nothing is left out of the page by it.
-    before (str): Markup of what stands before the documents.
+    before (str): Markup before the documents.
     limit (int): Most documents that are drawn, 0 for all. All are counted.
     gold (str): Where annotation is looked up: "spans"; with "ents", predictions that
         touch a token of which doc.ents of the gold document says nothing are not
@@ -62,12 +62,12 @@ def span_page(
         for comparison in comparisons
         for mention in chain(comparison.gold.spans, comparison.predicted.spans)
     }
-    colours = label_colours([*(labels or ()), *sorted(found)])
-    renderer = NestedSpanRenderer(colours)
+    colors = label_colors([*(labels or ()), *sorted(found)])
+    renderer = NestedSpanRenderer(colors)
     order = sorted(enumerate(comparisons, 1), key=lambda pair: -pair[1].n_errors)
     drawn = order[: limit or None]
     documents = "\n".join(
-        _document(number, comparison, renderer, colours) for number, comparison in drawn
+        _document(number, comparison, renderer, colors) for number, comparison in drawn
     )
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -83,10 +83,10 @@ def span_page(
 <section id="documents">
 <h2>Documents</h2>
 <p>Spans of <code>doc.spans[{escape(repr(spans_key))}]</code>. Offsets count characters.
-{MISSED} stands for missed: in gold, but not predicted.
-{SPURIOUS} stands for spurious: predicted, but not in gold.</p>
+{MISSED} marks missed spans: in gold, but not predicted.
+{SPURIOUS} marks spurious spans: predicted, but not in gold.</p>
 {_totals(comparisons)}
-{_legend(colours)}
+{_legend(colors)}
 {_filters([comparison for _, comparison in drawn], len(comparisons))}
 <div id="list">
 {documents}
@@ -144,9 +144,9 @@ def _totals(comparisons: Sequence[Comparison]) -> str:
     return f'<dl class="totals">{items}</dl>'
 
 
-def _legend(colours: Mapping[str, str]) -> str:
+def _legend(colors: Mapping[str, str]) -> str:
     items = "".join(
-        f"<li>{chip(label, colour)}</li>" for label, colour in colours.items()
+        f"<li>{label_badge(label, color)}</li>" for label, color in colors.items()
     )
     return f'<ul class="legend">{items}</ul>' if items else ""
 
@@ -155,7 +155,7 @@ def _document(
     number: int,
     comparison: Comparison,
     renderer: NestedSpanRenderer,
-    colours: dict[str, str],
+    colors: dict[str, str],
 ) -> str:
     gold, predicted = comparison.gold, comparison.predicted
     missed, spurious = comparison.missed, comparison.spurious
@@ -179,13 +179,13 @@ def _document(
 <h4>Gold</h4>
 {_notes(gold, "not annotated")}
 {draw(gold, renderer, missed, MISSED)}
-{_errors("Missed", gold, missed, MISSED, comparison, colours)}
+{_errors("Missed", gold, missed, MISSED, comparison, colors)}
 </section>
 <section class="panel">
 <h4>Predicted</h4>
 {_notes(predicted, "nothing predicted: the document has no spans under this key")}
 {draw(predicted, renderer, spurious, SPURIOUS)}
-{_errors("Spurious", predicted, spurious, SPURIOUS, comparison, colours)}
+{_errors("Spurious", predicted, spurious, SPURIOUS, comparison, colors)}
 </section>
 </div>
 </section>"""
@@ -208,15 +208,15 @@ def _errors(
     wrong: set[Mention],
     sign: str,
     comparison: Comparison,
-    colours: dict[str, str],
+    colors: dict[str, str],
 ) -> str:
     if not wrong:
         return ""
     attributes = language(annotation.doc)
     items = "\n".join(
-        f"<li>{chip(mention.label, colours[mention.label], sign)} "
+        f"<li>{label_badge(mention.label, colors[mention.label], sign)} "
         f"<bdi {attributes}>{escape(annotation.spans[mention].text)}</bdi> "
-        f'<span class="where">{describe(mention, annotation)}</span>'
+        f'<span class="where">{describe_mention(mention, annotation)}</span>'
         f"{_kind(comparison.kinds.get(mention, ''))}</li>"
         for mention in sorted(wrong)
     )

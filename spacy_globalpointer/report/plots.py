@@ -80,7 +80,7 @@ def plot_buckets(buckets: Mapping[str, Mapping[str, Any]]) -> Figure:
 
 
 def plot_confusion(labels: Sequence[str], matrix: Ints) -> Figure:
-    """Gold labels against predicted ones, coloured by their share of the gold label.
+    """Gold labels against predicted ones, colored by their share of the gold label.
 
     labels (Sequence[str]): The labels.
     matrix (Ints): From `confusion`.
@@ -115,8 +115,8 @@ def _heatmap(axes: Any, values: Floats, low: float = 0.0, high: float = 1.0) -> 
 
 def _write(axes: Any, x: int, y: int, text: str, value: float) -> None:
     dark = not numpy.isnan(value) and value < 0.5
-    colour = "white" if dark else "black"
-    axes.text(x, y, text, ha="center", va="center", color=colour, fontsize=8)
+    color = "white" if dark else "black"
+    axes.text(x, y, text, ha="center", va="center", color=color, fontsize=8)
 
 
 def plot_training(rows: Sequence[Mapping[str, Any]]) -> Figure:
@@ -157,8 +157,8 @@ def plot_lattice(
     values (Floats): NaN where there is no candidate. *Shape:* (n_tokens, n_tokens),
         heads by tails
     tokens (Sequence[str]): The tokens.
-    title (str): What stands above.
-    low, high (float): The ends of the colour map.
+    title (str): The title.
+    low, high (float): The ends of the color map.
     """
     n = len(tokens)
     with plot_style():

@@ -6,7 +6,7 @@ import numpy
 from matplotlib.figure import Figure
 
 from ..core.arrays import Floats, Ints, Mask
-from .canvas import COLOURS, MOST_LABELS, new_axes, plot_style, style_of
+from .canvas import COLORS, MOST_LABELS, new_axes, plot_style, style_of
 
 # Points that are drawn of a cloud.
 MOST_POINTS = 1500
@@ -26,18 +26,18 @@ def plot_probabilities(probabilities: Floats, found: Mask) -> Figure:
     with plot_style():
         figure, axes = new_axes(3.7, 3.2)
         for place, values in enumerate(groups.values()):
-            colour = COLOURS[place]
+            color = COLORS[place]
             # A violin is drawn over a density, which one value has none of.
             if len(numpy.unique(values)) > 1:
                 violin = axes.violinplot(
                     [values], [place], widths=0.8, showmedians=True
                 )
                 for part in violin["bodies"]:
-                    part.set(facecolor=colour, edgecolor="black", alpha=0.6)
+                    part.set(facecolor=color, edgecolor="black", alpha=0.6)
                 for name in ("cmins", "cmaxes", "cbars", "cmedians"):
                     violin[name].set(color="black", linewidth=1)
             else:
-                axes.plot([place] * len(values), values, "o", color=colour)
+                axes.plot([place] * len(values), values, "o", color=color)
         names = [f"{name}\n(n = {len(x)})" for name, x in groups.items()]
         axes.set_xticks(range(len(groups)), names)
         axes.set_xlim(-0.6, len(groups) - 0.4)
@@ -61,7 +61,7 @@ def plot_components(
             random = numpy.random.default_rng(0)
             drawn = numpy.sort(random.choice(len(places), MOST_POINTS, replace=False))
             places, label_of = places[drawn], label_of[drawn]
-        shown = _most_frequent(label_of, len(COLOURS))
+        shown = _most_frequent(label_of, len(COLORS))
         rest = ~numpy.isin(label_of, shown)
         groups = [(labels[i], label_of == i) for i in shown]
         if rest.any():
@@ -105,7 +105,7 @@ def plot_discrepancies(rows: Sequence[Mapping[str, Any]]) -> Figure:
         axes.axhline(0, color="black", linewidth=0.8)
         for row in points:
             place = row["scaled_variance"], row["log_ratio"]
-            axes.plot(*place, "o", color=COLOURS[0], markersize=5)
+            axes.plot(*place, "o", color=COLORS[0], markersize=5)
             if len(points) <= MOST_LABELS:
                 axes.annotate(
                     row["label"],
@@ -140,7 +140,7 @@ def plot_reliability(models: Mapping[str, Mapping[str, Any]]) -> Figure:
         axes.set_xlim(0, 1)
         axes.set_ylim(0, 1)
         axes.set_xlabel("probability")
-        axes.set_ylabel("share that is right")
+        axes.set_ylabel("accuracy")
         axes.legend(fontsize=8, loc="upper left")
     return figure
 
@@ -150,7 +150,7 @@ def plot_precision_recall(curves: Mapping[str, Mapping[str, Any]]) -> Figure:
 
     curves (Mapping[str, Mapping[str, Any]]): From `Result.label_curves`.
     """
-    shown = sorted(curves, key=lambda label: -curves[label]["gold"])[: len(COLOURS)]
+    shown = sorted(curves, key=lambda label: -curves[label]["gold"])[: len(COLORS)]
     with plot_style():
         figure, axes = new_axes(3.7, 3.5)
         for number, label in enumerate(shown):

@@ -1,4 +1,4 @@
-"""The parts of the report that stand before the documents."""
+"""The sections of the report before the documents."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -27,10 +27,10 @@ KIND_NAMES = {
 }
 
 
-def front(metrics: Metrics, names: Sequence[str], plots: Plots) -> str:
+def render_sections(metrics: Metrics, names: Sequence[str], plots: Plots) -> str:
     """All sections but the documents.
 
-    metrics (Metrics): What stands in metrics.json.
+    metrics (Metrics): The content of metrics.json.
     names (Sequence[str]): What the models are called in the report.
     plots (Plots): The plots.
     RETURNS (str): The markup.
@@ -77,7 +77,7 @@ def _summary(metrics: Metrics, names: Sequence[str]) -> str:
         )
     if metrics["bootstrap"]["resamples"]:
         lines.append(
-            "Below the scores (in percent) stand 95% intervals, from "
+            "Scores are in percent; below them are 95% intervals, from "
             f"{metrics['bootstrap']['resamples']:,} bootstrap resamples of the "
             "documents; differences in bold have an interval without 0."
         )
@@ -255,8 +255,8 @@ def _scores(metrics: Metrics, names: Sequence[str], plots: Plots) -> str:
         "Model",
         "Candidates",
         "Expected calibration error",
-        "Mean probability of gold labels, found",
-        "not found",
+        "Mean probability of gold labels of spans that were found",
+        "Mean probability of gold labels of spans that were not found",
     )
     kinds = ("probability", "reliability", "curves", "discrepancy", "components")
     return table(header, rows) + _figures(plots, *kinds)

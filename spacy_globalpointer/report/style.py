@@ -18,7 +18,7 @@ SPANS = """
 }
 .bar.start { border-inline-start-width: 1px; }
 .bar.end { border-inline-end-width: 1px; margin-inline-end: .25rem; }
-.chip {
+.badge {
   display: inline-block; min-width: 0; max-width: 100%; padding: 0 .3rem;
   overflow: hidden; border: 1px solid #0009; border-radius: .2rem; color: #000;
   font-size: .72rem; font-weight: 600; line-height: 1rem; text-overflow: ellipsis;
@@ -27,8 +27,8 @@ SPANS = """
 .bar.wrong {
   background-image: repeating-linear-gradient(135deg, #fff0 0 3px, #fff 3px 6px);
 }
-.chip.wrong { border: 2px dashed #000; line-height: calc(1rem - 2px); }
-.bar, .chip { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
+.badge.wrong { border: 2px dashed #000; line-height: calc(1rem - 2px); }
+.bar, .badge { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
 """
 
 STYLE = (
@@ -80,7 +80,7 @@ ul { margin: .4rem 0; padding: 0; list-style: none; }
 @media (max-width: 45rem) { .panels { grid-template-columns: 1fr; } }
 
 /* Outside the drawing, where rows need not line up, a long label is shown in full. */
-.legend .chip, .errors .chip { white-space: normal; overflow-wrap: anywhere; }
+.legend .badge, .errors .badge { white-space: normal; overflow-wrap: anywhere; }
 .errors { margin-top: .6rem; font-size: .9rem; }
 .errors summary { font-weight: 600; }
 .errors li { margin: .25rem 0; overflow-wrap: anywhere; }

@@ -13,7 +13,7 @@ from ..evaluation.result import Result
 from ..folders import replaced_folder
 from . import canvas, plots, score_plots
 from .page import span_page
-from .sections import front
+from .sections import render_sections
 
 Metrics = Mapping[str, Any]
 
@@ -59,7 +59,7 @@ def _write(
         spans_key=first.spans_key,
         title=title,
         labels=first.labels,
-        before=front(metrics, names, saved),
+        before=render_sections(metrics, names, saved),
         limit=limit,
         gold=first.gold,
     )
@@ -141,7 +141,7 @@ def _figures_of(result: Result, model: Metrics) -> dict[str, tuple[Figure, str]]
             score_plots.plot_precision_recall(model["scores"]["precision_recall"]),
             "Precision and recall at all thresholds down to "
             f"{model['scores']['floor']}, before the choice among overlapping spans; "
-            f"at most {len(canvas.COLOURS)} labels. AP: average precision.",
+            f"at most {len(canvas.COLORS)} labels. AP: average precision.",
         ),
         "discrepancy": (
             score_plots.plot_discrepancies(model["scores"]["discrepancies"]),

@@ -178,7 +178,7 @@ def test_check_finds_nothing_wrong(folder):
     assert "qqq" in run("check", *paths[:2], "--lang", "qqq", code=1)
 
 
-def test_check_of_what_cannot_be_learnt(folder, tmp_path):
+def test_check_of_what_cannot_be_learned(folder, tmp_path):
     paths = [folder / "corpus" / f"{part}.spacy" for part in PARTS]
     output = run("check", *paths[:2], "--spans-key", "x", code=1)
     assert "train has no annotation in doc.spans['x']" in output
@@ -219,7 +219,7 @@ def test_evaluate_agrees_with_spacy(folder, tmp_path):
     assert f"{100 * metrics['micro']['f']:.2f}" in output
 
 
-def test_a_component_that_learnt_from_entities_is_scored_on_them(folder, tmp_path):
+def test_a_component_that_learned_from_entities_is_scored_on_them(folder, tmp_path):
     """Its test data has no spans, only entities, the outermost gold spans."""
     nlp = spacy.load(folder / "model")
     nlp.get_pipe("global_pointer").cfg.update(gold="ents", overlap="flat")
@@ -376,10 +376,10 @@ def test_calibrate_without_annotation_says_where_there_is_some(folder, tmp_path)
     assert not (tmp_path / "c").exists()
 
 
-def test_a_pipeline_without_span_recogniser_is_an_error(folder, tmp_path):
+def test_a_pipeline_without_span_recognizer_is_an_error(folder, tmp_path):
     spacy.blank("en").to_disk(tmp_path / "blank")
     data = folder / "corpus" / "dev.spacy"
-    assert "No span recogniser" in run("evaluate", tmp_path / "blank", data, code=1)
+    assert "No span recognizer" in run("evaluate", tmp_path / "blank", data, code=1)
     output = run("evaluate", folder / "model", data, "-c", "typo", code=1)
     assert "'typo'" in output and "global_pointer" in output
 

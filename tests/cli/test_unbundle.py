@@ -25,7 +25,7 @@ from tests.util.pipelines import (
 
 CONFIGS = PROJECT / "configs"
 PARTS = ["global_pointer", "sequence_ner"]
-# The last text is nothing that was learnt.
+# The last text is nothing that was learned.
 TEXTS = [text for text, _ in NESTED] + ["", "New England met Boston people in New York"]
 OUTERMOST = [[(0, 9, "GROUP")], [(2, 3, "GPE"), (4, 9, "ORG")]]
 IGNORE_NESTED = "ignore:.*Component 'sequence_ner' cannot use some of the gold spans"

@@ -276,16 +276,16 @@ def test_scores_on_given_mentions_are_marked():
     assert "given" not in unmarked and "cannot be compared" not in unmarked
 
 
-def end_to_end_f1(finder, labeller, path):
+def end_to_end_f1(finder, labeler, path):
     """Micro F1 of the labels that one pipeline gives to the spans of another."""
     right = wanted = given = 0
     for gold in DocBin().from_disk(path).get_docs(finder.vocab):
         words = [token.text for token in gold], [bool(t.whitespace_) for t in gold]
-        found, doc = finder(Doc(finder.vocab, *words)), Doc(labeller.vocab, *words)
+        found, doc = finder(Doc(finder.vocab, *words)), Doc(labeler.vocab, *words)
         doc.spans[KEY] = [Span(doc, s.start, s.end) for s in found.spans[KEY]]
         spans = [
             {(s.start, s.end, s.label_) for s in each.spans[KEY]}
-            for each in (labeller(doc), gold)
+            for each in (labeler(doc), gold)
         ]
         right += len(spans[0] & spans[1])
         given, wanted = given + len(spans[0]), wanted + len(spans[1])
@@ -294,15 +294,15 @@ def end_to_end_f1(finder, labeller, path):
 
 
 def test_end_to_end_labels_what_another_pipeline_finds(tmp_path):
-    """A finder that has not learnt all, and a labeller of given spans."""
+    """A finder that has not learned all, and a labeler of given spans."""
     finder = train(pipeline(), steps=12)
-    labeller = train(pipeline(candidates_key=KEY, threshold=0.0))
-    for name, nlp in (("finder", finder), ("labeller", labeller)):
+    labeler = train(pipeline(candidates_key=KEY, threshold=0.0))
+    for name, nlp in (("finder", finder), ("labeler", labeler)):
         nlp.to_disk(tmp_path / name)
     path = tmp_path / "test.spacy"
     DocBin(docs=[eg.reference for eg in examples(finder)]).to_disk(path)
-    found = end_to_end(tmp_path / "labeller", tmp_path / "finder", path, -1)
-    expected = end_to_end_f1(finder, labeller, path)
+    found = end_to_end(tmp_path / "labeler", tmp_path / "finder", path, -1)
+    expected = end_to_end_f1(finder, labeler, path)
     assert 0.1 < expected < 0.9
     assert found["micro"]["f"] == pytest.approx(expected)
 

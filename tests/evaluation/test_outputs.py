@@ -7,7 +7,7 @@ import pytest
 import spacy
 
 from spacy_globalpointer.evaluation import read_outputs
-from spacy_globalpointer.evaluation.outputs import FLOOR
+from spacy_globalpointer.evaluation.outputs import LOWEST_REPORTED
 from spacy_globalpointer.pipeline.candidates import give_candidates
 from spacy_globalpointer.tasks.drop_report import DropReport
 from tests.util.pipelines import (
@@ -73,7 +73,7 @@ def check_probabilities(trained, temperatures):
         (numbers[span[2]], p, span in set(spans))
         for (_, spans), of_doc in zip(NESTED, scores)
         for span, p in of_doc.items()
-        if p >= FLOOR
+        if p >= LOWEST_REPORTED
     ]
     rows = zip(outputs.labels, outputs.probabilities, outputs.right)
     for row, expected in zip(sorted(rows), sorted(candidates), strict=True):

@@ -4,7 +4,7 @@ import numpy
 import pytest
 
 from spacy_globalpointer.core.span_table import SpanTable
-from spacy_globalpointer.evaluation import Candidates, Goal, choose_thresholds
+from spacy_globalpointer.evaluation import Candidates, Target, choose_thresholds
 
 
 def make_candidates(seed, n=40, n_labels=3, missed=5, decimals=1):
@@ -23,7 +23,7 @@ def make_candidates(seed, n=40, n_labels=3, missed=5, decimals=1):
 
 def choose(candidates, default, strength):
     return choose_thresholds(
-        candidates, default=default, strength=strength, goal=Goal()
+        candidates, default=default, strength=strength, target=Target()
     )
 
 
@@ -53,7 +53,7 @@ class Chosen:
 def test_thresholds_are_the_best_of_all(seed):
     candidates = make_candidates(seed)
     overall, singles = choose_thresholds(
-        candidates, default=0.0, strength=0.0, goal=Goal()
+        candidates, default=0.0, strength=0.0, target=Target()
     )
     # Thresholds below, between and above all scores.
     every = numpy.arange(-6, 6, 0.05)
@@ -71,9 +71,9 @@ def test_thresholds_are_the_best_of_all(seed):
 @pytest.mark.parametrize("seed", range(5))
 def test_thresholds_that_reach_a_precision_or_a_recall(seed, measure, wished):
     candidates = make_candidates(seed, n=120, missed=2)
-    goal = Goal(**{measure: wished})
+    target = Target(**{measure: wished})
     overall, singles = choose_thresholds(
-        candidates, default=0.0, strength=0.0, goal=goal
+        candidates, default=0.0, strength=0.0, target=target
     )
 
     def measures(label, lowest):
@@ -105,7 +105,7 @@ def test_thresholds_that_reach_a_precision_or_a_recall(seed, measure, wished):
 def test_thresholds_of_rare_labels_are_drawn_towards_the_global_one():
     candidates = make_candidates(1)
     overall, singles = choose_thresholds(
-        candidates, default=0.0, strength=0.0, goal=Goal()
+        candidates, default=0.0, strength=0.0, target=Target()
     )
     _, drawn = choose(candidates, 0.0, 50.0)
     for n, single, value in zip(candidates.n_gold.tolist(), singles, drawn):
@@ -118,7 +118,7 @@ def test_a_label_without_right_candidates_has_the_global_threshold():
     candidates = make_candidates(2)
     candidates.right[candidates.spans.labels == 1] = False
     overall, singles = choose_thresholds(
-        candidates, default=0.0, strength=0.0, goal=Goal()
+        candidates, default=0.0, strength=0.0, target=Target()
     )
     assert singles[1] == overall
 
@@ -126,7 +126,7 @@ def test_a_label_without_right_candidates_has_the_global_threshold():
 def test_nothing_found_keeps_the_default():
     candidates = make_candidates(3, n=0)
     overall, singles = choose_thresholds(
-        candidates, default=-1.5, strength=100.0, goal=Goal()
+        candidates, default=-1.5, strength=100.0, target=Target()
     )
     assert overall == -1.5
     assert singles == pytest.approx(numpy.full(3, -1.5))

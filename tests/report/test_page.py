@@ -53,7 +53,7 @@ def test_everything_is_escaped():
     assert page.find("title")[0]["text"] == "</title><b>"
     assert [d["text"].count(evil) for d in page.drawings] == [1, 1]
     assert {"<i>", label, f"− {label}", f"+ {label}"} == {
-        chip["text"] for chip in page.find(cls="chip")
+        badge["text"] for badge in page.find(cls="badge")
     }
     assert page.find(cls="bar")[0]["title"].startswith(f"{label}, 0–")
 
@@ -78,10 +78,10 @@ def test_counts_agree_with_sets(seed):
             f"{right} right, {missed} missed, {spurious} spurious"
         )
         for drawing, sign, wrong in zip(page.drawings, "−+", (missed, spurious)):
-            chips = page.find(cls="chip", inside=drawing)
-            marked = [chip for chip in chips if "wrong" in chip["class"]]
+            chips = page.find(cls="badge", inside=drawing)
+            marked = [badge for badge in chips if "wrong" in badge["class"]]
             assert len(marked) == wrong
-            assert all(chip["text"].startswith(f"{sign} ") for chip in marked)
+            assert all(badge["text"].startswith(f"{sign} ") for badge in marked)
         errors = page.find(cls="errors")
         assert sum(len(page.find("li", inside=e)) for e in errors) == missed + spurious
     names = ["Documents", "Gold spans", "Predicted spans", "Right", "Missed"]
@@ -100,15 +100,15 @@ def test_every_label_and_token_is_there():
     assert legend == ["UNSEEN", "GPE", "ORG", "PER"]
     for drawing, doc in zip(page.drawings, (gold, predicted)):
         spans = {(s.start, s.end, s.label_) for s in doc.spans[KEY]}
-        chips = [chip["text"][-3:] for chip in page.find(cls="chip", inside=drawing)]
+        chips = [badge["text"][-3:] for badge in page.find(cls="badge", inside=drawing)]
         assert sorted(chips) == sorted(label for _, _, label in spans)
         bars = page.find(cls="bar", inside=drawing)
         assert len(bars) == sum(end - start for start, end, _ in spans)
         assert len(page.find(cls="start", inside=drawing)) == len(spans)
         assert len(page.find(cls="end", inside=drawing)) == len(spans)
         text = drawing["text"]
-        for chip in page.find(cls="chip", inside=drawing):
-            text = text.replace(chip["text"], "", 1)
+        for badge in page.find(cls="badge", inside=drawing):
+            text = text.replace(badge["text"], "", 1)
         assert text == doc.text
 
 
@@ -254,9 +254,9 @@ def test_tokens_may_differ_but_not_the_text():
 def test_labels_without_a_name_and_labels_that_differ_in_case():
     doc = make("en", WORDS, [(0, 1, ""), (1, 2, "per"), (2, 3, "PER")])
     page = draw((doc, doc))
-    chips = page.find(cls="chip", inside=page.drawings[0])
-    assert [chip["text"] for chip in chips] == ["(no label)", "per", "PER"]
-    assert len({chip["style"] for chip in chips}) == 3
+    chips = page.find(cls="badge", inside=page.drawings[0])
+    assert [badge["text"] for badge in chips] == ["(no label)", "per", "PER"]
+    assert len({badge["style"] for badge in chips}) == 3
 
 
 def test_the_worst_documents_come_first():

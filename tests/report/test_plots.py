@@ -147,13 +147,13 @@ def test_the_same_figure_is_the_same_file(tmp_path):
     assert figures[0] == figures[1]
 
 
-def test_colours_are_told_apart_in_grey():
+def test_colors_are_told_apart_in_grey():
     """Lines that follow each other differ in lightness; all differ in marker, and in
     line style."""
-    rgb = [[int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)] for c in canvas.COLOURS]
-    grey = np.array(rgb) @ [0.2126, 0.7152, 0.0722]
-    assert (np.abs(np.diff(grey)) > 0.05).all()
-    n = len(canvas.COLOURS)
+    rgb = [[int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)] for c in canvas.COLORS]
+    gray = np.array(rgb) @ [0.2126, 0.7152, 0.0722]
+    assert (np.abs(np.diff(gray)) > 0.05).all()
+    n = len(canvas.COLORS)
     assert len({*canvas.MARKERS}) == len({*map(str, canvas.LINES)}) == n
 
 

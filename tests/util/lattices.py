@@ -78,7 +78,7 @@ def head_scores(
     n_labels = (
         len(weight) // (2 * d)
         if isinstance(head, GlobalPointer)
-        else len(head.labeller.weight) // 2
+        else len(head.labeler.weight) // 2
     )
 
     def project(i: int, row: int) -> Tensor:
@@ -96,7 +96,7 @@ def head_scores(
             f = hidden[token]
             if head.features == "projected":
                 f = torch.cat((project(token, 0), project(token, d)))
-            score = score + head.labeller.weight[row] @ f + head.labeller.bias[row]
+            score = score + head.labeler.weight[row] @ f + head.labeler.bias[row]
         return score
 
     lattice = lattice_of(cell, n_labels, lengths, width)

@@ -100,7 +100,7 @@ def model(head="gp", encoder=None):
 
 
 def pipeline(head="gp", encoder=None, **settings):
-    """A pipeline of one span recogniser, not initialised."""
+    """A pipeline of one span recognizer, not initialized."""
     nlp = spacy.blank(LANG)
     nlp.add_pipe(NAME, config={"model": model(head, encoder), **settings})
     return nlp
@@ -116,7 +116,7 @@ def listening_pipeline(head="gp", **settings):
 
 def pipeline_of_every_head():
     """One component a head on one encoder, each with a key of its own, and the
-    examples of NESTED with these keys. Not initialised."""
+    examples of NESTED with these keys. Not initialized."""
     nlp = spacy.blank(LANG)
     nlp.add_pipe("tok2vec", config={"model": tok2vec()})
     for name, (factory, config) in EVERY_HEAD.items():
@@ -145,7 +145,7 @@ def examples(nlp, corpus=NESTED, key=KEY):
 
 
 def initialize(nlp, corpus=None, seed=0):
-    """Initialise with examples, those of NESTED if none are given."""
+    """Initialize with examples, those of NESTED if none are given."""
     corpus = examples(nlp) if corpus is None else corpus
     fix_random_seed(seed)
     nlp.initialize(lambda: corpus)
@@ -163,7 +163,7 @@ def update(nlp, corpus, optimizer, drop=0.0):
 
 
 def train(nlp, corpus=None, steps=30, optimizer=None, drop=0.0):
-    """Initialise, then train with all examples as one batch."""
+    """Initialize, then train with all examples as one batch."""
     corpus = examples(nlp) if corpus is None else corpus
     initialize(nlp, corpus)
     optimizer = optimizer or Adam(0.01)

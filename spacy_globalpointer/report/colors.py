@@ -1,4 +1,4 @@
-"""A colour for every label, the same one on every page."""
+"""A color for every label, the same one on every page."""
 
 import zlib
 from collections.abc import Iterable
@@ -34,35 +34,35 @@ PALETTE = (
 _SEED = 136185447
 
 
-def label_colours(labels: Iterable[str]) -> dict[str, str]:
-    """Give each label a colour.
+def label_colors(labels: Iterable[str]) -> dict[str, str]:
+    """Give each label a color.
 
-    No finite palette can give a label one colour in all sets and yet no two labels of a
+    No finite palette can give a label one color in all sets and yet no two labels of a
     set the same, so being stable comes first. The checksum of a label picks its row of
     the palette, whatever the other labels are. A label alone in its row has the first
     shade. Where labels meet in a row, the first in alphabetical order keeps that shade,
-    the next takes the second, and any further one the next colour that is free, so that
-    a clash never changes the colour of a label that is alone in its row. Colours are
-    shared only when there are more labels than colours.
+    the next takes the second, and any further one the next color that is free, so that
+    a clash never changes the color of a label that is alone in its row. Colors are
+    shared only when there are more labels than colors.
 
     labels (Iterable[str]): The labels; repeats are ignored.
-    RETURNS (dict[str, str]): Label to colour, "#rrggbb", in the order of the labels.
+    RETURNS (dict[str, str]): Label to color, "#rrggbb", in the order of the labels.
     """
     unique = list(dict.fromkeys(labels))
     wishes = {label: _wishes(label) for label in sorted(unique)}
     owner: dict[str, str] = {}
     for label, wished in wishes.items():
         owner.setdefault(wished[0], label)
-    colours = {label: colour for colour, label in owner.items()}
+    colors = {label: color for color, label in owner.items()}
     for label, wished in wishes.items():
-        if label not in colours:
-            free = (colour for colour in wished if colour not in owner)
-            colours[label] = next(free, wished[0])
-            owner.setdefault(colours[label], label)
-    return {label: colours[label] for label in unique}
+        if label not in colors:
+            free = (color for color in wished if color not in owner)
+            colors[label] = next(free, wished[0])
+            owner.setdefault(colors[label], label)
+    return {label: colors[label] for label in unique}
 
 
 def _wishes(label: str) -> list[str]:
     # Python's own hash of a string changes from process to process.
     row = zlib.crc32(label.encode("utf8"), _SEED) % len(PALETTE)
-    return [colour for shades in PALETTE[row:] + PALETTE[:row] for colour in shades]
+    return [color for shades in PALETTE[row:] + PALETTE[:row] for color in shades]
