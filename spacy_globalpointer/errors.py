@@ -291,6 +291,10 @@ class Warnings(metaclass=_WithCodes):
         "{n_docs} documents have: everything in them that is no gold span counts as "
         "wrong. If they are annotated in part, set `negative_spans_key`."
     )
+    W035 = (
+        "`flat` = {old!r} is the old name of {new!r} and will be removed in the next "
+        "release. Set flat = {new!r}."
+    )
     W034 = (
         "The score weights of [training.score_weights] name {weights}, but no "
         "component of the pipeline has these scores: it scores spans under {keys}. "

@@ -111,20 +111,29 @@ def _pass_messages(scores: TagScores, steps: _Steps) -> _Messages:
     bounds above set as exact as logarithms, and several times as fast.
     """
     device = scores.emissions.device
+    # (n_tokens, n_tags), (n_tokens, 1)
     emissions, highest = _exp(scores.emissions.double(), LOWEST_EMISSION)
+    # (2, n_tags), (2, 1)
     borders, highest_border = _exp(scores.borders.double(), LOWEST_TRANSITION)
+    # (n_tags * n_tags,), (1,)
     flat = scores.transitions.double().flatten()
     flat, highest_transition = _exp(flat, LOWEST_TRANSITION)
+    # (n_tags, n_tags)
     transitions = flat.view_as(scores.transitions)
+    # (2, n_tokens): row of each token, read from the first and from the last
     rows = torch.from_numpy(steps.rows).to(device)
+    # (2, n_tokens, n_tags), of both directions, in the order of time steps
     weights = emissions.new_empty(2, *emissions.shape)
     weights[0, rows[0]] = emissions
     weights[1, rows[1]] = emissions
     arriving = torch.empty_like(weights)
+    # (2, n_tokens, 1)
     totals = weights.new_empty(*weights.shape[:2], 1)
+    # (2, n_tags, n_tags)
     both_ways = torch.stack((transitions, transitions.T))
     previous = weights
     for start, end in steps:
+        # (2, n_running, n_tags)
         here, now = arriving[:, start:end], weights[:, start:end]
         if start:
             torch.bmm(previous[:, : end - start], both_ways, out=here)
@@ -133,11 +142,14 @@ def _pass_messages(scores: TagScores, steps: _Steps) -> _Messages:
         previous = now.mul_(here)
         total = totals[:, start:end]
         previous.div_(torch.sum(previous, 2, keepdim=True, out=total))
+    # (n_tokens, n_tags), in the order of tokens again
     forward = weights[0, rows[0]]
+    # (n_docs, n_tags)
     last = forward[torch.from_numpy(steps.edges[1]).to(device)]
-    # The factors that were taken out of each row.
+    # The factors that were taken out of each row. (n_docs,)
     log_z = (last * borders[1]).sum(1).log_() + highest_border.sum()
     log_z += torch.from_numpy(steps.lengths - 1).to(device) * highest_transition
+    # (n_tokens,)
     by_token = totals[0, rows[0]].log_().add_(highest).squeeze(1)
     log_z.index_add_(0, torch.from_numpy(steps.docs).to(device), by_token)
     return _Messages(
@@ -158,16 +170,22 @@ def crf_loss(
     """
     device = scores.emissions.device
     lengths = numpy.asarray(scores.lengths, dtype=numpy.int64)
+    # (n_tokens,)
     docs = numpy.repeat(numpy.arange(len(lengths)), lengths)
+    # (n_all_docs,), and then (n_docs,)
     n_known = numpy.bincount(docs, ~gold.unknown, minlength=len(lengths))
     annotated = numpy.flatnonzero(n_known)
     n_docs = len(annotated)
     if not n_docs:
         return scores.emissions.new_zeros(()), scores.zeros()
     # Each document comes twice: once with all tags, and once with those allowed.
+    # (n_used,)
     tokens = numpy.flatnonzero(n_known[docs])
+    # (2 * n_used,)
     rows = torch.from_numpy(tokens).to(device).repeat(2)
+    # (n_used, n_tags)
     excluded = torch.from_numpy(~gold.allowed(scheme)[tokens]).to(device)
+    # (2 * n_used, n_tags)
     chains = scores.emissions[rows]
     chains[len(tokens) :].masked_fill_(excluded, -torch.inf)
     steps = _Steps(numpy.tile(lengths[annotated], 2))
@@ -177,9 +195,12 @@ def crf_loss(
     loss = messages.log_z[:n_docs].sum() - messages.log_z[n_docs:].sum()
     # The gradient: how often a tag, or a pair of tags, is expected among all paths,
     # less how often among those allowed.
+    # (2 * n_used,)
     signs = messages.forward.new_full((len(rows),), 1 / n_docs)
     signs[len(tokens) :] *= -1
+    # (2 * n_used, n_tags)
     expected = messages.marginals.mul_(signs.unsqueeze(1))
+    # (n_pairs,)
     seconds = torch.from_numpy(steps.seconds).to(device)
     d_scores = TagScores(
         expected.new_zeros(scores.emissions.shape).index_add_(0, rows, expected),
@@ -202,9 +223,11 @@ def softmax_loss(
     scheme (TagScheme): The tags.
     RETURNS (Tuple[Tensor, TagScores]): The loss, and its gradient.
     """
+    # (n_known,)
     known = numpy.flatnonzero(~gold.unknown)
     n_docs = max(gold.n_annotated(scores.lengths), 1)
     rows = torch.from_numpy(known).to(scores.emissions.device)
+    # (n_known, n_tags), and so are those below
     wrong = torch.from_numpy(~gold.allowed(scheme)[known]).to(rows.device)
     log_p = scores.emissions[rows].double().log_softmax(1)
     log_right = log_p.masked_fill(wrong, -torch.inf)
@@ -230,16 +253,21 @@ def viterbi(scores: TagScores) -> Ints:
     by_step = torch.empty_like(emissions)
     by_step[rows] = emissions
     # (to, from): the maximum is taken over what lies together in memory.
+    # (n_tags, n_tags)
     arriving = scores.transitions.double().T.contiguous()
+    # (n_docs, n_tags)
     best = scores.borders[0] + by_step[:n_docs]
+    # (n_tokens, n_tags), in the order of time steps
     came_from = torch.zeros(by_step.shape, dtype=torch.long, device=rows.device)
     for start, end in steps:
         if start:
             n = end - start
+            # (n_running, to, from)
             paths = best[:n].unsqueeze(1) + arriving
             highest, came_from[start:end] = paths.max(2)
             # What ends before stays as it is.
             best[:n] = highest.add_(by_step[start:end])
+    # (n_docs,)
     tag = best.add_(scores.borders[1]).argmax(1).cpu().numpy()
     previous = came_from.cpu().numpy()
     tags = numpy.empty(n_tokens, dtype=numpy.int64)

@@ -15,7 +15,7 @@ def decode(
     thresholds: Sequence[float],
     *,
     overlap: str = "any",
-    flat: str = "best",
+    flat: str = "optimal",
     max_spans: Optional[int] = None,
 ) -> SpanTable:
     """Read the spans off a lattice, in the order of (document, start, end, label).

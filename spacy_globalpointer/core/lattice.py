@@ -98,7 +98,8 @@ class Lattice:
 class GoldSpans:
     """Annotation of a batch, as indices into the lattice.
 
-    labels, heads, widths (Tensor): One entry a gold span, no span twice.
+    labels (Tensor): Row of the label. One entry a gold span, no span twice.
+    starts, offsets (Tensor): First token, and the number of tokens after it.
         *Shape:* (n_gold,), int64
     unknown (Optional[Tensor]): Tokens without annotation: a candidate that holds
         one is neither right nor wrong, unless it is a gold span or rejected. None:
@@ -108,7 +109,7 @@ class GoldSpans:
         candidate.
     unknown_labels (List[int]): Labels without annotation: any candidate may have one
         of them or not, unless it is rejected.
-    rejected (Optional[Tuple[Tensor, Tensor, Tensor]]): Labels, heads and widths of
+    rejected (Optional[Tuple[Tensor, Tensor, Tensor]]): Labels, starts and offsets of
         candidates that are known to be wrong, although tokens in them, or their
         labels, have no annotation. One entry a candidate, no gold span. None: there
         are none.
@@ -116,8 +117,8 @@ class GoldSpans:
     """
 
     labels: Tensor
-    heads: Tensor
-    widths: Tensor
+    starts: Tensor
+    offsets: Tensor
     unknown: Optional[Tensor]
     n_docs: int
     unknown_labels: List[int] = field(default_factory=list)
@@ -126,16 +127,16 @@ class GoldSpans:
     @property
     def index(self) -> Tuple[Tensor, Tensor, Tensor]:
         """Index of the gold cells in the scores."""
-        return self.labels, self.heads, self.widths
+        return self.labels, self.starts, self.offsets
 
     def to(self, device: torch.device) -> "GoldSpans":
         """The same on a device."""
-        labels, heads, widths = _move(self.index, device)
+        labels, starts, offsets = _move(self.index, device)
         return replace(
             self,
             labels=labels,
-            heads=heads,
-            widths=widths,
+            starts=starts,
+            offsets=offsets,
             unknown=None if self.unknown is None else self.unknown.to(device),
             rejected=None if self.rejected is None else _move(self.rejected, device),
         )
@@ -144,8 +145,8 @@ class GoldSpans:
 def _move(
     cells: Tuple[Tensor, Tensor, Tensor], device: torch.device
 ) -> Tuple[Tensor, Tensor, Tensor]:
-    labels, heads, widths = cells
-    return labels.to(device), heads.to(device), widths.to(device)
+    labels, starts, offsets = cells
+    return labels.to(device), starts.to(device), offsets.to(device)
 
 
 def touches(tokens: Tensor, width: int) -> Tensor:

@@ -9,10 +9,10 @@ import numpy
 from .arrays import Floats, Ints, Mask
 
 OVERLAPS = ("any", "nested", "flat")
-FLAT = ("longest", "best", "greedy")
+FLAT = ("longest", "optimal", "greedy")
 # What "auto" is as value of `flat`: for doc.spans if `overlap` is "flat", and for
 # doc.ents.
-FLAT_SPANS, FLAT_ENTS = "best", "longest"
+FLAT_SPANS, FLAT_ENTS = "optimal", "longest"
 
 
 def flat_choice(flat: str, automatic: str) -> str:
@@ -202,8 +202,8 @@ def choose_flat(spans: SpanTable, weights: Floats, flat: str) -> Mask:
 
     spans (SpanTable): The spans.
     weights (Floats): As for `resolve`. *Shape:* (n,)
-    flat (str): "longest", the outermost; "best", those with the highest sum of weights;
-        "greedy", the highest scores first.
+    flat (str): "longest", the outermost; "optimal", those with the highest sum of
+        weights; "greedy", the highest scores first.
     """
     if flat == "longest":
         return longest_flat(spans.starts, spans.ends, spans.scores)

@@ -47,7 +47,7 @@ class Candidates:
     right: Mask
     n_gold: NDArray[numpy.int64]
     overlap: str
-    flat: str = "best"
+    flat: str = FLAT_SPANS
 
     def __getitem__(self, kept: "Ints | Mask") -> "Candidates":
         return replace(self, spans=self.spans[kept], right=self.right[kept])

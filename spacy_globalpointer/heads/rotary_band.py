@@ -11,6 +11,18 @@ row r begins at column r, so the step from row to row is C + 1.
     head 1       [ . s s s . ]         B = 3, width = 3, C = 5
     head 2       [ . . s s s ]
 
+For example, with the products of B = 3 queries q0, q1, q2 and C = 5 keys k0 .. k4, laid
+out in memory row after row, and numbered by place:
+
+             k0  k1  k2  k3  k4
+        q0 [  0   1   2   3   4 ]          w =  0   1   2
+        q1 [  5   6   7   8   9 ]    ->   q0 [  0   1   2 ]
+        q2 [ 10  11  12  13  14 ]         q1 [  6   7   8 ]
+                                          q2 [ 12  13  14 ]
+
+the band begins at places 0, 6, 12: row r at r (C + 1). The view has the strides
+(C + 1, 1) = (6, 1), and no number is copied.
+
 All windows are one view with overlaps, so no tail is copied. What it takes to hold
 several labels at once is the larger part of the memory of a head with queries and
 keys for each label, so that head goes through its labels in groups.

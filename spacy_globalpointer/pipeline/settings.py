@@ -6,6 +6,7 @@ import difflib
 import inspect
 import json
 import math
+import warnings
 from configparser import Error as ConfigParserError
 from dataclasses import dataclass
 from functools import partial
@@ -29,8 +30,11 @@ from thinc.api import Config
 
 from ..core.span_table import FLAT, OVERLAPS
 from ..core.tags import SCHEMES
-from ..errors import Errors
+from ..errors import Errors, Warnings
 from .gold import SOURCES
+
+# Values of `flat` in versions before, which are still read.
+RENAMED_FLAT = {"best": "optimal"}
 
 FactoryT = TypeVar("FactoryT", bound=Callable[..., Any])
 # In a config, a mapping or a list of pairs.
@@ -131,6 +135,14 @@ def _key(value: Any) -> str:
 def _choice(value: Any, choices: Sequence[str]) -> str:
     _require(isinstance(value, str) and value in choices)
     return str(value)
+
+
+def _flat(value: Any, choices: Sequence[str]) -> str:
+    if value in RENAMED_FLAT:
+        new = RENAMED_FLAT[value]
+        warnings.warn(Warnings.W035.format(old=value, new=new), stacklevel=2)
+        value = new
+    return _choice(value, choices)
 
 
 def _or_null(value: Any, read: Callable[[Any], Any]) -> Any:
@@ -265,12 +277,12 @@ SPAN_SETTINGS = {
         "auto",
         str,
         f"one of {('auto', *FLAT)}",
-        partial(_choice, choices=("auto", *FLAT)),
+        partial(_flat, choices=("auto", *FLAT)),
         'which of the spans that overlap are kept, where `overlap = "flat"` and in '
         '`doc.ents`: `"longest"`, the outermost first, of two that cross the more '
-        'probable, of two on the same tokens the first by label; `"best"`, the '
+        'probable, of two on the same tokens the first by label; `"optimal"`, the '
         'highest sum of margins over the threshold (log odds), exact; `"greedy"`, the '
-        'most probable first; `"auto"`: `"best"` in `doc.spans`, `"longest"` in '
+        'most probable first; `"auto"`: `"optimal"` in `doc.spans`, `"longest"` in '
         "`doc.ents`",
     ),
     "max_spans": Setting(
@@ -461,8 +473,9 @@ def merge_saved(configured: Mapping[str, Any], saved: Dict[str, Any]) -> Dict[st
         time under "configured".
     RETURNS (Dict[str, Any]): What holds.
     """
-    before = saved["configured"]
+    before = _with_new_names(saved["configured"])
     cfg = {name: value for name, value in saved.items() if name != "configured"}
+    cfg = _with_new_names(cfg)
     cfg.setdefault("untrained_labels", [])
     if "measured_length" not in cfg:
         # Version 0.1.0 did not say whether it had measured the length.
@@ -474,3 +487,11 @@ def merge_saved(configured: Mapping[str, Any], saved: Dict[str, Any]) -> Dict[st
             if name == "max_length":
                 cfg["measured_length"] = None
     return cfg
+
+
+def _with_new_names(settings: Mapping[str, Any]) -> Dict[str, Any]:
+    """Saved settings with the values of now in place of renamed ones."""
+    renamed = dict(settings)
+    if renamed.get("flat") in RENAMED_FLAT:
+        renamed["flat"] = RENAMED_FLAT[renamed["flat"]]
+    return renamed

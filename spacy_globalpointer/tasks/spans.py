@@ -279,11 +279,11 @@ def batch_gold(
     for gold, end in zip(golds, ends):
         if gold.unknown is not None:
             mask[end - gold.n_tokens : end] = gold.unknown
-    labels, starts, widths = _columns(cells)
+    labels, starts, offsets = _columns(cells)
     return GoldSpans(
         labels=labels,
-        heads=starts,
-        widths=widths,
+        starts=starts,
+        offsets=offsets,
         unknown=from_numpy(mask) if mask.any() else None,
         n_docs=sum(gold.is_annotated for gold in golds),
         rejected=_columns(wrong) if wrong else None,
@@ -367,9 +367,9 @@ def keep_candidates(
             else:
                 cells.append((offset + span.start, len(span) - 1))
         offset += length
-    starts, widths = numpy.array(cells, dtype="int64").reshape(-1, 2).T
+    starts, offsets = numpy.array(cells, dtype="int64").reshape(-1, 2).T
     mask: NDArray[numpy.bool_] = numpy.zeros(lattice.scores.shape[1:], dtype=bool)
-    mask[starts, widths] = True
+    mask[starts, offsets] = True
     is_candidate = from_numpy(mask).to(lattice.scores.device)
     return replace(
         lattice, scores=torch.where(is_candidate, lattice.scores, -torch.inf)

@@ -220,7 +220,7 @@ def test_margins_over_no_threshold_rank_and_weigh_as_probabilities(threshold):
     assert finite == pytest.approx(scores[1:4] - [-3.5, 0.0, 1.0])
 
 
-@pytest.mark.parametrize("flat", ["longest", "best", "greedy"])
+@pytest.mark.parametrize("flat", ["longest", "optimal", "greedy"])
 @pytest.mark.parametrize("thresholds", [[-INF, -INF], [-INF, 0.0], [0.0, -INF]])
 def test_a_sure_span_is_kept_over_its_unlikely_words(flat, thresholds):
     layout = Layout([3])
@@ -445,7 +445,7 @@ def test_spans_read_before_can_be_resolved_later(mode):
     thresholds = [0.0, -1.0, 1.0]
     wanted = rows_of(decode(lattice, thresholds, overlap=mode), thresholds)
     spans = decode(lattice, thresholds)
-    kept = resolve(spans, margins_of(spans, thresholds), mode, "best")
+    kept = resolve(spans, margins_of(spans, thresholds), mode, "optimal")
     assert rows_of(spans[kept], thresholds) == wanted
 
 

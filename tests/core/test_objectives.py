@@ -82,12 +82,12 @@ def inside(values, layout):
 
 
 def gold_spans(gold, unknown, n_tokens, n_docs):
-    labels, heads, widths = torch.tensor(gold, dtype=torch.long).view(-1, 3).T
+    labels, starts, offsets = torch.tensor(gold, dtype=torch.long).view(-1, 3).T
     is_unknown = None
     if unknown:
         is_unknown = torch.zeros(n_tokens, dtype=torch.bool)
         is_unknown[list(unknown)] = True
-    return GoldSpans(labels, heads, widths, is_unknown, n_docs)
+    return GoldSpans(labels, starts, offsets, is_unknown, n_docs)
 
 
 def check(objective, values, lengths, max_length, gold, unknown, n_docs, tolerance):

@@ -36,13 +36,13 @@ def lattice_and_gold(lengths, max_length, gold, unknown, seed=0, scale=1.0):
     generator = torch.Generator().manual_seed(seed)
     shape = N_LABELS + 1, layout.n_tokens, layout.width
     values = torch.randn(shape, dtype=torch.float64, generator=generator) * scale
-    labels, heads, widths = torch.tensor(gold, dtype=torch.long).view(-1, 3).T
+    labels, starts, offsets = torch.tensor(gold, dtype=torch.long).view(-1, 3).T
     is_unknown = torch.zeros(layout.n_tokens, dtype=torch.bool)
     is_unknown[unknown] = True
     lattice = Lattice(torch.where(layout.valid, values, -math.inf), layout)
     n_docs = sum(n > 0 for n in lengths)
     known = is_unknown if unknown else None
-    return lattice, GoldSpans(labels, heads, widths, known, n_docs)
+    return lattice, GoldSpans(labels, starts, offsets, known, n_docs)
 
 
 def brute_force(scores, chosen):

@@ -40,11 +40,11 @@ def make(case, scale=1.5, seed=0, dtype=torch.float64):
     shape = n_labels, layout.n_tokens, layout.width
     values = torch.randn(shape, generator=generator, dtype=torch.float64) * scale
     lattice = Lattice(torch.where(layout.valid, values, -math.inf).to(dtype), layout)
-    labels, heads, widths = torch.tensor(gold, dtype=torch.long).view(-1, 3).T
+    labels, starts, offsets = torch.tensor(gold, dtype=torch.long).view(-1, 3).T
     mask = torch.zeros(layout.n_tokens, dtype=torch.bool)
     mask[unknown] = True
     n_docs = len(layout.doc_ids[~mask].unique())
-    annotation = GoldSpans(labels, heads, widths, mask if unknown else None, n_docs)
+    annotation = GoldSpans(labels, starts, offsets, mask if unknown else None, n_docs)
     return lattice, annotation
 
 
@@ -145,9 +145,9 @@ def test_each_document_is_on_its_own(kind):
         own = slice(offset, offset + length)
         layout = Layout([length], 3)
         alone = Lattice(lattice.scores[:, own, : layout.width], layout)
-        mine = (gold.heads >= offset) & (gold.heads < offset + length)
+        mine = (gold.starts >= offset) & (gold.starts < offset + length)
         part = GoldSpans(
-            gold.labels[mine], gold.heads[mine] - offset, gold.widths[mine], None, 1
+            gold.labels[mine], gold.starts[mine] - offset, gold.offsets[mine], None, 1
         )
         one, d_one, _ = objective.sums(alone, part)
         total += one.item()
@@ -200,8 +200,8 @@ def test_gold_without_room_is_reduced(kind, index):
     lattice = Lattice(torch.where(layout.valid, values, -math.inf), layout)
     losses = []
     for gold in (cells, kept):
-        labels, heads, widths = torch.tensor(gold).T
-        annotation = GoldSpans(labels, heads, widths, None, 1)
+        labels, starts, offsets = torch.tensor(gold).T
+        annotation = GoldSpans(labels, starts, offsets, None, 1)
         losses.append(OBJECTIVES[kind]().sums(lattice, annotation)[0].item())
     assert losses[0] == losses[1]
 
@@ -215,10 +215,10 @@ def test_a_label_without_annotation_may_be_anywhere(kind, gold, unknown):
     generator = torch.Generator().manual_seed(0)
     values = torch.randn(2, 4, 3, generator=generator, dtype=torch.float64)
     scores = torch.where(layout.valid, values, -math.inf).requires_grad_()
-    labels, heads, widths = torch.tensor(gold, dtype=torch.long).view(-1, 3).T
+    labels, starts, offsets = torch.tensor(gold, dtype=torch.long).view(-1, 3).T
     mask = torch.zeros(4, dtype=torch.bool)
     mask[unknown] = True
-    annotation = GoldSpans(labels, heads, widths, mask if unknown else None, 1, [1])
+    annotation = GoldSpans(labels, starts, offsets, mask if unknown else None, 1, [1])
     wanted = {(label, i, i + w) for label, i, w in gold}
     every, right = [], []
     for answer, _ in next(answers(kind, Lattice(scores.detach(), layout))):

@@ -92,15 +92,15 @@ def test_an_objective_reaches_the_hidden_states(head_class, settings, max_length
     head = make_head(head_class, settings)
     hidden = hidden_states(5).requires_grad_()
     layout = Layout(lengths, max_length)
-    labels, heads, widths = torch.tensor([[0, 2, 2], [1, 0, 4], [0, 0, 0]])
+    labels, starts, offsets = torch.tensor([[0, 2, 2], [1, 0, 4], [0, 0, 0]])
     lattice = head(hidden, layout)
-    gold = GoldSpans(labels, heads, widths, None, 2)
+    gold = GoldSpans(labels, starts, offsets, None, 2)
     _, d_scores = ClassImbalanceLoss()(lattice, gold)
     (got,) = torch.autograd.grad(lattice.scores, hidden, d_scores)
 
     scores = head_scores(head, hidden, lengths, max_length)
     is_gold = torch.zeros(scores.shape, dtype=torch.bool)
-    is_gold[labels, heads, widths] = True
+    is_gold[labels, starts, offsets] = True
     # log(1 + sum exp) as the logsumexp with a 0 among the scores.
     parts = (
         F.pad(part.flatten(1), (1, 0)).logsumexp(1).sum()

@@ -59,7 +59,7 @@ CHANGED = {
     "label_temperatures": {"ORG": 3.0},
     "max_length": 2,
     "overlap": "flat",
-    "flat": "best",
+    "flat": "optimal",
     "max_spans": 2,
     "candidates_key": "mentions",
     "scheme": "BILUO",

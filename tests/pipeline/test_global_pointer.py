@@ -214,7 +214,7 @@ def test_ents_are_the_best_flat_choice_of_all(steps, text):
         threshold = sorted(p.values())[-min(len(p), 12)] - 1e-4
         label_thresholds = {label: threshold + step for label, step in steps.items()}
         settings = {"threshold": threshold, "label_thresholds": label_thresholds}
-        with changed(nlp, flat="best", **settings):
+        with changed(nlp, flat="optimal", **settings):
             doc = nlp(text)
         assert found(doc)
         margins = {
@@ -252,7 +252,7 @@ def test_thresholds_of_0_and_1_leave_spans_their_weights():
     assert max(p, key=p.get) == sure and p[sure] > 0.9
     single_words = [p[i, i + 1, label] for i in (1, 2, 3) for label in ("ORG", "PER")]
     assert max(single_words) < 0.1
-    for flat in ("longest", "best", "greedy"):
+    for flat in ("longest", "optimal", "greedy"):
         for threshold, single in [(0.0, None), (0.5, 0.0), (0.0, 0.5), (1.0, 0.0)]:
             labels = {} if single is None else {"ORG": single}
             settings = {"threshold": threshold, "label_thresholds": labels}

@@ -506,11 +506,11 @@ def test_every_gold_span_is_used_or_counted(nlp, seed):
     reader = GoldReader("spans", KEY)
     golds = [reader.read(eg, dropped) for eg in corpus]
     gold = batch_gold(golds, label_ids, 3, dropped)
-    assert len(gold.heads) + sum(dropped.counts.values()) == n_gold
-    assert len(set(zip(*map(torch.Tensor.tolist, gold.index)))) == len(gold.heads)
+    assert len(gold.starts) + sum(dropped.counts.values()) == n_gold
+    assert len(set(zip(*map(torch.Tensor.tolist, gold.index)))) == len(gold.starts)
     n_tokens = sum(len(eg.predicted) for eg in corpus)
-    assert ((gold.heads >= 0) & (gold.heads < n_tokens)).all()
-    assert ((gold.widths >= 0) & (gold.widths < 3)).all()
+    assert ((gold.starts >= 0) & (gold.starts < n_tokens)).all()
+    assert ((gold.offsets >= 0) & (gold.offsets < 3)).all()
 
 
 def test_a_span_given_twice_counts_once(nlp):

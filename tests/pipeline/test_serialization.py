@@ -422,3 +422,23 @@ def test_what_version_010_saved_still_loads(folder, tmp_path):
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(ValueError, match=re.escape(str(path))):
         spacy.load(tmp_path)
+
+
+def test_a_value_with_an_old_name_is_read(tmp_path):
+    """`flat = "best"` of version 0.1.0, in `cfg` and in the config, changed or not."""
+    with pytest.warns(UserWarning, match=r"W035.*'best'.*'optimal'"):
+        nlp = train(pipeline(flat="best"))
+    assert nlp.get_pipe(NAME).cfg["flat"] == "optimal"
+    nlp.to_disk(tmp_path)
+    config = Config().from_disk(tmp_path / "config.cfg", interpolate=False)
+    config["components"][NAME]["flat"] = "best"
+    config.to_disk(tmp_path / "config.cfg")
+    for now, expected in (("best", "optimal"), ("greedy", "greedy")):
+        path = tmp_path / NAME / "cfg"
+        cfg = srsly.read_json(path)
+        cfg.pop("checksums")
+        cfg["flat"], cfg["configured"]["flat"] = now, "best"
+        srsly.write_json(path, cfg)
+        with pytest.warns(UserWarning, match="W035"):
+            loaded = spacy.load(tmp_path)
+        assert loaded.get_pipe(NAME).cfg["flat"] == expected

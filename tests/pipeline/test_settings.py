@@ -148,7 +148,7 @@ def test_what_fills_the_room_around_kept_entities_is_the_best(untrained, text):
         doc = untrained.make_doc(text)
         kept = Span(doc, start, start + 1, "KEPT")
         doc.set_ents([kept])
-        with changed(untrained, threshold=threshold, flat="best"):
+        with changed(untrained, threshold=threshold, flat="optimal"):
             doc = untrained(doc)
         chosen = set(ents(doc)) - {(start, start + 1, "KEPT")}
         assert len(chosen) == len(doc.ents) - 1

@@ -247,7 +247,7 @@ def test_flat_says_which_spans_are_best(make):
     margin = {span: math.log(p / (1 - p)) for span, p in probable.items()}
     assert best != (0, 9, "GROUP") or margin[best] < sum(margin.values()) - margin[best]
     chosen = {}
-    for flat in ("best", "greedy"):
+    for flat in ("optimal", "greedy"):
         pipe.cfg["flat"] = flat
         chosen[flat] = ents(nlp(TEXTS[0]))
         assert not any(overlap(a, b) for a, b in combinations(chosen[flat], 2))
@@ -259,7 +259,7 @@ def test_flat_says_which_spans_are_best(make):
         if not any(overlap(span, other) for other in greedy):
             greedy.append(span)
     assert chosen["greedy"] == sorted(greedy)
-    assert chosen["best"] == [(2, 7, "ORG"), (8, 9, "ORG")]
+    assert chosen["optimal"] == [(2, 7, "ORG"), (8, 9, "ORG")]
 
 
 # What cannot work, and says so

@@ -25,7 +25,7 @@ class ClassImbalanceLoss(Objective):
         negatives, positives = split_scores(lattice, gold)
         loss_q, d_scores = _log1p_sum_exp(negatives, docs, n_docs)
         # A gold span is a row of one cell, in the segment of its label and document.
-        segments = gold.labels * n_docs + docs[gold.heads]
+        segments = gold.labels * n_docs + docs[gold.starts]
         loss_p, d_positives = _log1p_sum_exp(
             -positives.view(1, -1, 1), segments, len(d_scores) * n_docs
         )

@@ -116,17 +116,17 @@ def compatible(required: Tensor) -> Tuple[Tensor, Tensor]:
     RETURNS (Tuple[Tensor, Tensor]): *Shape:* (n_tokens, width), bool
     """
     n_tokens, width = required.shape
-    heads, widths = required.nonzero().T.unsqueeze(2)
-    tails = heads + widths
+    starts, offsets = required.nonzero().T.unsqueeze(2)
+    lasts = starts + offsets
     tokens = torch.arange(n_tokens, device=required.device)
     ends = tokens.unsqueeze(1) + torch.arange(width, device=required.device)
-    holds = (heads <= tokens) & (tokens <= tails)
+    holds = (starts <= tokens) & (tokens <= lasts)
     # Of the required spans that hold a token: the first start, and the last end.
-    first = torch.where(holds, heads, n_tokens).amin(0)
-    last = torch.where(holds, tails, -1).amax(0)
+    first = torch.where(holds, starts, n_tokens).amin(0)
+    last = torch.where(holds, lasts, -1).amax(0)
     # The same of those that began before it, and of those that go on behind it.
-    soonest = torch.where(holds & (heads < tokens), tails, n_tokens).amin(0)
-    latest = torch.where(holds & (tokens < tails), heads, -1).amax(0)
+    soonest = torch.where(holds & (starts < tokens), lasts, n_tokens).amin(0)
+    latest = torch.where(holds & (tokens < lasts), starts, -1).amax(0)
     latest = latest[ends.clamp(max=n_tokens - 1)]
     crosses = (soonest.unsqueeze(1) < ends) | (latest > tokens.unsqueeze(1))
     is_outermost = (first == tokens).unsqueeze(1) & (last.unsqueeze(1) == ends)

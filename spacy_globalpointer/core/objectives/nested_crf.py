@@ -56,8 +56,8 @@ class NestedCRF(StructuredObjective):
         if places is not None and places.any():
             may_stand, outermost = compatible(places)
             present = torch.where(may_stand, present, -torch.inf)
-            heads, widths = places.nonzero().T
-            held = covered(heads, widths + 1, len(outside))
+            starts, offsets = places.nonzero().T
+            held = covered(starts, offsets + 1, len(outside))
             outside.masked_fill_(held, -torch.inf)
         families = Families(present.T, None if places is None else places.T)
         trees = by_start(families.trees).T
@@ -74,12 +74,12 @@ class NestedCRF(StructuredObjective):
         gain = torch.where(positive.any(0), gain, -torch.inf)
         families = Families(gain.T, None, maximum, maximum_shares)
         trees = by_start(families.trees).T
-        heads, widths = ((trees > 0) & layout.valid).nonzero().T
-        starts, ends = heads.cpu().numpy(), (heads + widths + 1).cpu().numpy()
-        kept = optimal_flat(starts, ends, trees[heads, widths].cpu().numpy())
-        outermost = torch.from_numpy(kept).to(heads.device)
+        starts, offsets = ((trees > 0) & layout.valid).nonzero().T
+        first, end = starts.cpu().numpy(), (starts + offsets + 1).cpu().numpy()
+        kept = optimal_flat(first, end, trees[starts, offsets].cpu().numpy())
+        outermost = torch.from_numpy(kept).to(starts.device)
         chosen = torch.zeros_like(gain)
-        chosen[heads[outermost], widths[outermost]] = 1.0
+        chosen[starts[outermost], offsets[outermost]] = 1.0
         found = families.backward(by_end(chosen).T.clamp(min=0.0)).T
         return positive & (found > 0.5)
 

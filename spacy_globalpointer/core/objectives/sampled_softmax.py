@@ -45,7 +45,7 @@ class SampledSoftmax(Objective):
     def sums(self, lattice: Lattice, gold: GoldSpans) -> Tuple[Tensor, Tensor, int]:
         width = lattice.layout.width
         scores = lattice.scores.flatten(1)
-        positives = gold.heads * width + gold.widths
+        positives = gold.starts * width + gold.offsets
         free = scores[-1] > -torch.inf
         free[positives] = False
         rejected, may_be = _rejected_cells(scores, free, gold, width)
@@ -118,8 +118,8 @@ def _rejected_cells(
     if gold.rejected is None:
         none = torch.zeros(0, dtype=torch.long, device=device)
         return none, torch.zeros(n_classes, 0, dtype=torch.bool, device=device)
-    labels, heads, widths = gold.rejected
-    cells, places = (heads * width + widths).unique(return_inverse=True)
+    labels, starts, offsets = gold.rejected
+    cells, places = (starts * width + offsets).unique(return_inverse=True)
     may_be = torch.zeros(n_classes, len(cells), dtype=torch.bool, device=device)
     # Where all tokens are annotated, the labels that are say that there is no entity.
     may_be[[*gold.unknown_labels, -1]] = True

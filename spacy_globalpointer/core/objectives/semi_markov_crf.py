@@ -35,8 +35,8 @@ class SemiMarkovCRF(StructuredObjective):
         outside = scores.new_zeros(scores.shape[1])
         if required is not None:
             # A token of a required span is neither outside nor in another span.
-            heads, widths = required.any(0).nonzero().T
-            held = covered(heads, widths + 1, len(outside))
+            starts, offsets = required.any(0).nonzero().T
+            held = covered(starts, offsets + 1, len(outside))
             outside.masked_fill_(held, -torch.inf)
             may_stand = required | ~touches(held, layout.width)
             scores = torch.where(may_stand, scores, -torch.inf)
@@ -47,11 +47,11 @@ class SemiMarkovCRF(StructuredObjective):
     def best(self, scores: Tensor, layout: Layout) -> Tensor:
         highest, labels = scores.max(0)
         # No span with a score below 0 is in the best answer.
-        heads, widths = (highest > 0).nonzero().T
-        weights = highest[heads, widths].cpu().numpy()
-        starts, ends = heads.cpu().numpy(), (heads + widths + 1).cpu().numpy()
-        kept = torch.from_numpy(optimal_flat(starts, ends, weights)).to(heads.device)
-        heads, widths = heads[kept], widths[kept]
+        starts, offsets = (highest > 0).nonzero().T
+        weights = highest[starts, offsets].cpu().numpy()
+        first, end = starts.cpu().numpy(), (starts + offsets + 1).cpu().numpy()
+        kept = torch.from_numpy(optimal_flat(first, end, weights)).to(starts.device)
+        starts, offsets = starts[kept], offsets[kept]
         found = torch.zeros_like(scores, dtype=torch.bool)
-        found[labels[heads, widths], heads, widths] = True
+        found[labels[starts, offsets], starts, offsets] = True
         return found

@@ -90,11 +90,11 @@ class StructuredObjective(Objective):
 
     def _reduce(self, gold: GoldSpans) -> GoldSpans:
         """The gold spans without those that no answer has room for."""
-        starts, lengths = gold.heads.cpu().numpy(), gold.widths.cpu().numpy() + 1
-        kept = torch.from_numpy(self.learnable(starts, starts + lengths))
+        first, lengths = gold.starts.cpu().numpy(), gold.offsets.cpu().numpy() + 1
+        kept = torch.from_numpy(self.learnable(first, first + lengths))
         index = (part[kept.to(part.device)] for part in gold.index)
-        labels, heads, widths = index
-        return replace(gold, labels=labels, heads=heads, widths=widths)
+        labels, starts, offsets = index
+        return replace(gold, labels=labels, starts=starts, offsets=offsets)
 
     def label_probabilities(self, lattice: Lattice) -> Tensor:
         """The sum of the probabilities of all answers that have a span."""
@@ -114,12 +114,12 @@ class StructuredObjective(Objective):
         return replace(lattice, scores=odds.to(dtype))
 
 
-def covered(heads: Tensor, lengths: Tensor, n_tokens: int) -> Tensor:
+def covered(starts: Tensor, lengths: Tensor, n_tokens: int) -> Tensor:
     """Tokens that are in at least one of some spans. *Shape:* (n_tokens,), bool
 
-    heads, lengths (Tensor): First tokens, and numbers of tokens. *Shape:* (n,)
+    starts, lengths (Tensor): First tokens, and numbers of tokens. *Shape:* (n,)
     """
-    change = torch.zeros(n_tokens + 1, dtype=torch.long, device=heads.device)
-    ones = torch.ones_like(heads)
-    change.index_add_(0, heads, ones).index_add_(0, heads + lengths, -ones)
+    change = torch.zeros(n_tokens + 1, dtype=torch.long, device=starts.device)
+    ones = torch.ones_like(starts)
+    change.index_add_(0, starts, ones).index_add_(0, starts + lengths, -ones)
     return change.cumsum(0)[:-1] > 0
