@@ -291,8 +291,8 @@ def batch_gold(
 
 
 def _columns(cells: List[Tuple[int, int, int]]) -> Tuple[Tensor, Tensor, Tensor]:
-    labels, starts, widths = torch.tensor(cells, dtype=torch.long).view(-1, 3).T
-    return labels, starts, widths
+    labels, starts, offsets = torch.tensor(cells, dtype=torch.long).view(-1, 3).T
+    return labels, starts, offsets
 
 
 def gold_cells(
