@@ -7,8 +7,18 @@ from matplotlib.figure import Figure
 
 from ..core.arrays import Floats, Ints
 from .canvas import HEAT, MOST_LABELS, new_axes, plot_style, style_of
+from .registry import register_plot
 
 
+@register_plot(
+    "labels",
+    section="labels",
+    caption="F1 of each label, with 95% intervals; the labels with the most gold "
+    f"spans, at most {MOST_LABELS}.",
+    values=lambda data: (
+        {x: model["per_label"] for x, model in zip(data.names, data.models)},
+    ),
+)
 def plot_labels(models: Mapping[str, Mapping[str, Any]]) -> Figure:
     """F1 of each label with its interval.
 
@@ -49,6 +59,13 @@ def plot_labels(models: Mapping[str, Mapping[str, Any]]) -> Figure:
     return figure
 
 
+@register_plot(
+    "buckets",
+    section="buckets",
+    caption="F1 by bucket.",
+    values=lambda data: (data.models[0]["buckets"],),
+    of_each=True,
+)
 def plot_buckets(buckets: Mapping[str, Mapping[str, Any]]) -> Figure:
     """F1 by bucket as a heatmap, with the number of gold spans.
 
@@ -79,13 +96,20 @@ def plot_buckets(buckets: Mapping[str, Mapping[str, Any]]) -> Figure:
     return figure
 
 
+@register_plot(
+    "confusion",
+    section="errors",
+    caption="Gold labels against predicted ones, on the same tokens.",
+    values=lambda data: tuple(data.models[0]["errors"]["confusion"].values()),
+    of_each=True,
+)
 def plot_confusion(labels: Sequence[str], matrix: Ints) -> Figure:
     """Gold labels against predicted ones, colored by their share of the gold label.
 
     labels (Sequence[str]): The labels.
     matrix (Ints): From `confusion`.
     """
-    matrix = numpy.asarray(matrix)
+    matrix = numpy.asarray(matrix, dtype="int64")
     chosen = numpy.sort(numpy.argsort(-matrix[:-1].sum(1), kind="stable")[:MOST_LABELS])
     kept = numpy.append(chosen, len(labels))
     matrix = matrix[numpy.ix_(kept, kept)]
@@ -119,6 +143,14 @@ def _write(axes: Any, x: int, y: int, text: str, value: float) -> None:
     axes.text(x, y, text, ha="center", va="center", color=color, fontsize=8)
 
 
+@register_plot(
+    "training",
+    section="training",
+    caption="Losses and scores at each evaluation of the training.",
+    values=lambda data: (
+        (data.metrics["training"],) if data.metrics.get("training") else None
+    ),
+)
 def plot_training(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """Losses and scores by step.
 

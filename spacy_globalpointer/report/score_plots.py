@@ -1,17 +1,32 @@
 """Plots of the probabilities and scores behind predictions."""
 
-from typing import Any, List, Mapping, Sequence
+from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
 import numpy
 from matplotlib.figure import Figure
 
 from ..core.arrays import Floats, Ints, Mask
+from ..evaluation.diagnostics import principal_components
+from ..evaluation.outputs import LOWEST_REPORTED
+from ..evaluation.result import Result
 from .canvas import COLORS, MOST_LABELS, new_axes, plot_style, style_of
+from .registry import register_plot
 
 # Points that are drawn of a cloud.
 MOST_POINTS = 1500
 
 
+@register_plot(
+    "probability",
+    section="scores",
+    caption="Probability of the gold label, of gold spans that were found and of those "
+    "that were not.",
+    values=lambda data: (
+        data.results[0].outputs.gold_probabilities,
+        data.results[0].outputs.gold_found,
+    ),
+    of_each=True,
+)
 def plot_probabilities(probabilities: Floats, found: Mask) -> Figure:
     """The probability of the gold label, of spans that were found and of those that
     were not: a violin each.
@@ -46,6 +61,13 @@ def plot_probabilities(probabilities: Floats, found: Mask) -> Figure:
     return figure
 
 
+@register_plot(
+    "components",
+    section="scores",
+    caption="Gold spans by the principal components of the scores of all labels.",
+    values=lambda data: _components(data.results[0]),
+    of_each=True,
+)
 def plot_components(
     places: Floats, shares: Floats, labels: Sequence[str], label_of: Ints
 ) -> Figure:
@@ -85,11 +107,27 @@ def plot_components(
     return figure
 
 
+def _components(result: Result) -> Optional[Tuple[Any, ...]]:
+    outputs = result.outputs
+    if not outputs.gold_outputs.shape[1]:
+        return None
+    places = principal_components(outputs.gold_outputs)
+    return *places, result.labels, outputs.gold_labels
+
+
 def _most_frequent(numbers: Ints, most: int) -> List[int]:
     found, counts = numpy.unique(numbers, return_counts=True)
     return found[numpy.argsort(-counts, kind="stable")[:most]].tolist()
 
 
+@register_plot(
+    "discrepancy",
+    section="scores",
+    caption="Labels above the line are predicted too often, those below too seldom; to "
+    "the right, the model is sure of some of their spans and rules out others.",
+    values=lambda data: (data.models[0]["scores"]["discrepancies"],),
+    of_each=True,
+)
 def plot_discrepancies(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """Log ratio of predicted to true spans against scaled variance, by label.
 
@@ -120,6 +158,16 @@ def plot_discrepancies(rows: Sequence[Mapping[str, Any]]) -> Figure:
     return figure
 
 
+@register_plot(
+    "reliability",
+    section="scores",
+    caption="Reliability: how often candidates are right, by their probability; on the "
+    "dotted line, as often as it says. Expected calibration error (ECE): the mean "
+    "distance from it.",
+    values=lambda data: (
+        {x: m["scores"]["reliability"] for x, m in zip(data.names, data.models)},
+    ),
+)
 def plot_reliability(models: Mapping[str, Mapping[str, Any]]) -> Figure:
     """Accuracy by probability.
 
@@ -145,6 +193,15 @@ def plot_reliability(models: Mapping[str, Mapping[str, Any]]) -> Figure:
     return figure
 
 
+@register_plot(
+    "curves",
+    section="scores",
+    caption="Precision and recall at all thresholds down to "
+    f"{LOWEST_REPORTED}, before the choice among overlapping spans; at most "
+    f"{len(COLORS)} labels. AP: average precision.",
+    values=lambda data: (data.models[0]["scores"]["precision_recall"],),
+    of_each=True,
+)
 def plot_precision_recall(curves: Mapping[str, Mapping[str, Any]]) -> Figure:
     """A precision-recall curve for each label, of those with the most gold spans.
 

@@ -7,8 +7,8 @@ from typing import Any
 from .tables import Markup, change, figure, percent, score, section, table
 
 Metrics = Mapping[str, Any]
-# What is drawn: a plot's name to its markup and caption.
-Plots = Mapping[str, tuple[str, str]]
+# The plots of each section: name to markup and caption.
+Plots = Mapping[str, Mapping[str, tuple[str, str]]]
 
 ROWS = {
     "micro": "All spans, micro",
@@ -42,8 +42,9 @@ def render_sections(metrics: Metrics, names: Sequence[str], plots: Plots) -> str
         "errors": ("Errors", _errors(metrics, names, plots)),
         "scores": ("Scores", _scores(metrics, names, plots)),
     }
-    if "training" in plots:
-        sections["training"] = ("Training", _figures(plots, "training"))
+    for name in plots:
+        if name not in sections:
+            sections[name] = (name.capitalize(), _figures(plots, name))
     titles = {name: title for name, (title, _) in sections.items()}
     titles["documents"] = "Documents"
     links = "".join(
@@ -53,14 +54,8 @@ def render_sections(metrics: Metrics, names: Sequence[str], plots: Plots) -> str
     return "\n".join([f"<nav><ul>{links}</ul></nav>", *parts])
 
 
-def _figures(plots: Plots, *kinds: str) -> str:
-    """The plots of some kinds, one for each model where they are of a model."""
-    chosen = [
-        figure(name, *plots[name])
-        for kind in kinds
-        for name in plots
-        if name == kind or name.startswith(f"{kind}-")
-    ]
+def _figures(plots: Plots, section: str) -> str:
+    chosen = [figure(name, *plot) for name, plot in plots.get(section, {}).items()]
     return f'<div class="figures">{"".join(chosen)}</div>' if chosen else ""
 
 
@@ -233,7 +228,7 @@ def _errors(metrics: Metrics, names: Sequence[str], plots: Plots) -> str:
         table(header, rows)
         + _paragraph("Shares of the predicted spans, in percent:")
         + table(["", *names], rates)
-        + _figures(plots, "confusion")
+        + _figures(plots, "errors")
     )
 
 
@@ -258,8 +253,7 @@ def _scores(metrics: Metrics, names: Sequence[str], plots: Plots) -> str:
         "Mean probability of gold labels of spans that were found",
         "Mean probability of gold labels of spans that were not found",
     )
-    kinds = ("probability", "reliability", "curves", "discrepancy", "components")
-    return table(header, rows) + _figures(plots, *kinds)
+    return table(header, rows) + _figures(plots, "scores")
 
 
 def _share(value: float | None) -> Markup | None:

@@ -5,14 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy
-from matplotlib.figure import Figure
-
-from ..evaluation.diagnostics import principal_components
 from ..evaluation.result import Result
 from ..folders import replaced_folder
-from . import canvas, plots, score_plots
+from . import canvas, plots, score_plots  # noqa: F401
 from .page import span_page
+from .registry import ReportData, draw_plots
 from .sections import render_sections
 
 Metrics = Mapping[str, Any]
@@ -49,10 +46,10 @@ def _write(
     names = short_names([result.name for result in results])
     drawn = folder / "plots"
     drawn.mkdir()
-    saved = {
-        name: (canvas.save(figure, drawn / name), caption)
-        for name, (figure, caption) in _figures(results, metrics, names).items()
-    }
+    saved: dict[str, dict[str, tuple[str, str]]] = {}
+    for plot in draw_plots(ReportData(names, results, metrics)):
+        svg = canvas.save(plot.figure, drawn / plot.name)
+        saved.setdefault(plot.section, {})[plot.name] = (svg, plot.caption)
     first = results[0]
     page = span_page(
         first.pairs,
@@ -82,80 +79,3 @@ def short_names(models: Sequence[str]) -> list[str]:
         if len(set(names)) == len(names):
             return names
     return [f"{part[-1]} ({number})" for number, part in enumerate(parts, 1)]
-
-
-def _figures(
-    results: Sequence[Result], metrics: Metrics, names: Sequence[str]
-) -> dict[str, tuple[Figure, str]]:
-    """The plots by name, with captions. What is of one model has its number at the
-    end, where there are several."""
-    models = metrics["models"]
-    by_name = dict(zip(names, models))
-    figures = {
-        "labels": (
-            plots.plot_labels({x: model["per_label"] for x, model in by_name.items()}),
-            "F1 of each label, with 95% intervals; the labels with the most gold "
-            f"spans, at most {canvas.MOST_LABELS}.",
-        ),
-        "reliability": (
-            score_plots.plot_reliability(
-                {x: model["scores"]["reliability"] for x, model in by_name.items()}
-            ),
-            "Reliability: how often candidates are right, by their probability; on "
-            "the dotted line, as often as it says. Expected calibration error (ECE): "
-            "the mean distance from it.",
-        ),
-    }
-    for number, (result, model) in enumerate(zip(results, models)):
-        end, of_model = "", ""
-        if len(results) > 1:
-            end, of_model = f"-{number + 1}", f"{names[number]}: "
-        for name, (figure, caption) in _figures_of(result, model).items():
-            figures[name + end] = (figure, of_model + caption)
-    if metrics.get("training"):
-        figures["training"] = (
-            plots.plot_training(metrics["training"]),
-            "Losses and scores at each evaluation of the training.",
-        )
-    return figures
-
-
-def _figures_of(result: Result, model: Metrics) -> dict[str, tuple[Figure, str]]:
-    outputs, confused = result.outputs, model["errors"]["confusion"]
-    figures = {
-        "buckets": (plots.plot_buckets(model["buckets"]), "F1 by bucket."),
-        "confusion": (
-            plots.plot_confusion(
-                confused["labels"], numpy.array(confused["matrix"], dtype="int64")
-            ),
-            "Gold labels against predicted ones, on the same tokens.",
-        ),
-        "probability": (
-            score_plots.plot_probabilities(
-                outputs.gold_probabilities, outputs.gold_found
-            ),
-            "Probability of the gold label, of gold spans that were found and of "
-            "those that were not.",
-        ),
-        "curves": (
-            score_plots.plot_precision_recall(model["scores"]["precision_recall"]),
-            "Precision and recall at all thresholds down to "
-            f"{model['scores']['floor']}, before the choice among overlapping spans; "
-            f"at most {len(canvas.COLORS)} labels. AP: average precision.",
-        ),
-        "discrepancy": (
-            score_plots.plot_discrepancies(model["scores"]["discrepancies"]),
-            "Labels above the line are predicted too often, those below too seldom; "
-            "to the right, the model is sure of some of their spans and rules out "
-            "others.",
-        ),
-    }
-    if outputs.gold_outputs.shape[1]:
-        places, shares = principal_components(outputs.gold_outputs)
-        figures["components"] = (
-            score_plots.plot_components(
-                places, shares, result.labels, outputs.gold_labels
-            ),
-            "Gold spans by the principal components of the scores of all labels.",
-        )
-    return figures
