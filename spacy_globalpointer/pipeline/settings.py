@@ -138,7 +138,7 @@ def _choice(value: Any, choices: Sequence[str]) -> str:
 
 
 def _flat(value: Any, choices: Sequence[str]) -> str:
-    if value in RENAMED_FLAT:
+    if isinstance(value, str) and value in RENAMED_FLAT:
         new = RENAMED_FLAT[value]
         warnings.warn(Warnings.W035.format(old=value, new=new), stacklevel=2)
         value = new
