@@ -19,6 +19,7 @@ DOCS = ROOT / "docs"
 # Languages of what is run, and of what it prints.
 RUN = ("bash", "python", "text")
 MARKER = "-- end of a block --"
+NOTEBOOKS = sorted(path.name for path in DOCS.glob("notebooks/*.ipynb"))
 TUTORIALS = sorted(path.name for path in DOCS.glob("tutorials/*.md"))
 
 
@@ -98,6 +99,30 @@ def test_tutorial(name, copy):
     run_page(DOCS / "tutorials" / name, copy, **replaced)
     if name == "shipping.md":
         serve(copy)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_notebook(name, copy):
+    """In a kernel of its own."""
+    for package in ("nbclient", "ipykernel", "pandas"):
+        if find_spec(package) is None:
+            pytest.skip(f"needs the package {package}")
+    run_notebook(DOCS / "notebooks" / name, copy)
+
+
+def run_notebook(path, folder):
+    """Execute all cells; at least five of them show something."""
+    code = f"""
+import nbformat
+from nbclient import NotebookClient
+notebook = nbformat.read({str(path)!r}, as_version=4)
+NotebookClient(notebook, timeout=1200, kernel_name="python3").execute()
+cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+assert not any(output.output_type == "error" for x in cells for output in x.outputs)
+print(sum(bool(cell.outputs) for cell in cells))
+"""
+    assert int(run_python(["-c", code], folder)) >= 5
 
 
 def serve(folder):
