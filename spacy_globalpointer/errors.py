@@ -235,7 +235,7 @@ class Errors(metaclass=_WithCodes):
     )
     E193 = (
         "`negative_spans_key` is the key of the gold spans, {key!r}. Rejected spans "
-        "need a key of their own."
+        "need separate keys."
     )
     E169 = "{output} cannot be written to standard output; name a file."
     E200 = (
@@ -272,8 +272,8 @@ class Warnings(metaclass=_WithCodes):
         "[training] annotating_components, or as `annotates` of nlp.update."
     )
     W021 = (
-        "Component '{name}' finds no spans in documents without candidates: there is "
-        "no doc.spans['{key}']. For evaluation in training, read the corpus with "
+        "Component '{name}' predicts nothing for documents without doc.spans['{key}']. "
+        "For evaluation in training, read the corpus with "
         '@readers = "spacy_globalpointer.CandidatesCorpus.v1".'
     )
     W022 = (
@@ -285,7 +285,7 @@ class Warnings(metaclass=_WithCodes):
         "a batch, up to {found} in one, and kept the {max_spans} most probable of "
         "each. Set `max_spans` higher to keep them all."
     )
-    W030 = "No thresholds reach a {asked} on {path}; those that come closest are taken."
+    W030 = "No thresholds reach a {asked} on {path}; using the closest."
     W040 = (
         "Component '{name}' does not read doc.spans[{key!r}], rejected spans that "
         "{n_docs} documents have: everything in them that is no gold span counts as "

@@ -88,7 +88,7 @@ class LowPrecision(nn.Module):
         super().__init__()
         if precision == "int8":
             with warnings.catch_warnings():
-                # Torch will move it to a library of its own.
+                # Torch will move it to a separate library.
                 warnings.simplefilter("ignore")
                 self.module = torch.ao.quantization.quantize_dynamic(
                     module.eval(), {nn.Linear}, dtype=torch.qint8

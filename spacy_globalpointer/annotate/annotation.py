@@ -64,7 +64,7 @@ class Annotation:
 def annotation_of(
     doc: Doc, key: str, fields: Mapping[str, Any], name: str
 ) -> Annotation:
-    """What stands under a key of `doc.spans`.
+    """The value of a key of `doc.spans`.
 
     doc (Doc): The document.
     key (str): The key. Without a group there are no spans.

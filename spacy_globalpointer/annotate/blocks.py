@@ -1,4 +1,4 @@
-"""The input in blocks: documents that stand one after the other, read together.
+"""The input in blocks: consecutive documents, read together.
 
 A block is a function of the input and of the block size alone, so that each run of the
 same input has the same blocks, wherever it begins:
@@ -46,7 +46,7 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class Item:
-    """A document as it stands in the input.
+    """A document as it is in the input.
 
     content (Union[bytes, dict, Unreadable]): A line, a file, a row, or the bytes of a
         `Doc`.
@@ -215,7 +215,7 @@ def _read_lines(section: Section, size: int, done: Collection[str]) -> Iterator[
         block.n_bytes = min(size, file.size - start)
         with open_input(file.path) as raw:
             if start:
-                # A line that begins at `start` is behind the end of another one.
+                # A line that begins at `start` is after the end of another one.
                 raw.seek(start - 1)
                 start += _skip_line(raw) - 1
             for offset, line in _lines(raw, start, (section.place + 1) * size):

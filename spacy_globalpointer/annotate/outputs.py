@@ -28,7 +28,7 @@ from ..errors import Errors
 from .annotation import Annotation, annotation_of
 from .files import join, write_file
 
-# Under this key of doc.user_data stand the fields of the input that are passed through.
+# The key of doc.user_data for the fields of the input that are passed through.
 FIELDS = "fields"
 # Around the elements of a JSON array, of which each is a line.
 ARRAY = b"[\n", b"]\n"
@@ -93,7 +93,7 @@ class Output:
 
 class JsonLines(Output):
     """A document a line: text, spans, relations and fragments, and the fields of the
-    input behind them."""
+    input after them."""
 
     def row(self, found: Annotation, lost: Counter) -> Dict[str, Any]:
         row: Dict[str, Any] = {"text": found.text, "spans": found.spans}

@@ -2,10 +2,10 @@
 
     OUTPUT.parts/run.json                the options, the input and the model
     OUTPUT.parts/KEY.jsonl               a part: an annotated block
-    OUTPUT.parts/KEY.summary             what is said of it; written behind it, so that
+    OUTPUT.parts/KEY.summary             what is said of it; written after it, so that
                                          the part is finished
     OUTPUT                               all parts, once they are finished
-    OUTPUT.report.json                   counts; behind the output, so that it is whole
+    OUTPUT.report.json                   counts; written last, so that it is whole
     OUTPUT.errors.jsonl                  the documents that failed, if there are any
 
 Each of these files is written under another name, synchronized with the disk, and moved

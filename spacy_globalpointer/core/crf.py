@@ -1,6 +1,6 @@
 """Losses and inference of a linear chain of tags (Bundling Learning, eq. 5 to 11).
 
-Documents stand side by side, the longest first, so those that reach a time step are
+Documents are laid side by side, the longest first, so those that reach a time step are
 the first of them, and a step is a product of matrices without padding. Rows of the
 arrays are the tokens of step after step:
 
@@ -28,7 +28,7 @@ LOWEST_TRANSITION = -100.0
 
 
 class _Steps:
-    """Where the tokens of documents stand, step after step.
+    """The layout of the tokens of documents, step by step.
 
     lengths (Lengths): Tokens of each document. Those of 0 have no row.
     """
@@ -53,14 +53,14 @@ class _Steps:
         self.rows = numpy.stack((bounds[places] + ranks, bounds[from_end] + ranks))
 
     def __iter__(self) -> Iterator[Tuple[int, int]]:
-        """The first row of each step, and the one behind its last."""
+        """The start (inclusive) and end (exclusive) row of each step."""
         return zip(self.bounds, self.bounds[1:])
 
 
 @dataclass
 class _Messages:
     """What the forward and the backward algorithm find, in the order of tokens,
-    each row times a factor of its own.
+    each row scaled by its own factor.
 
     forward (Tensor): Weight of the paths from the first token to a tag.
     backward (Tensor): Weight of the paths from a tag to the last token.

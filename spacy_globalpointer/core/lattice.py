@@ -23,7 +23,7 @@ from torch import Tensor
 
 
 class Layout:
-    """Where the candidates of a batch stand.
+    """The layout of the candidates of a batch.
 
     lengths (Sequence[int]): Tokens of each document.
     max_length (Optional[int]): Longest candidate, in tokens. None: no limit.
@@ -87,7 +87,7 @@ class Lattice:
 
     scores (Tensor): -inf where the candidate leaves its document.
         *Shape:* (n_labels, n_tokens, width)
-    layout (Layout): Where the candidates stand.
+    layout (Layout): The layout of the candidates.
     """
 
     scores: Tensor
@@ -160,7 +160,7 @@ def touches(tokens: Tensor, width: int) -> Tensor:
 
 
 def _windows(x: Tensor, width: int) -> Tensor:
-    """The entries of each token and of the width - 1 tokens behind it, 0 past the
+    """The entries of each token and of the width - 1 tokens after it, 0 past the
     end of the batch. *Shapes:* (..., n_tokens) to (..., n_tokens, width)"""
     return F.pad(x, (0, width)).unfold(-1, width, 1)[..., : x.shape[-1], :]
 
@@ -177,7 +177,7 @@ class _BandSum(torch.autograd.Function):
     def backward(ctx: Any, d_scores: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
         n_labels, n_tokens, width = d_scores.shape
         # Tail j is the tail of (j - w, w) for each w. With width - 1 empty rows
-        # in front these cells stand width - 1 apart, so a strided view has them.
+        # in front these cells are width - 1 apart, so a strided view has them.
         rows = F.pad(d_scores, (0, 0, width - 1, 0)).contiguous()
         tails = rows.as_strided(
             (n_labels, n_tokens, width),

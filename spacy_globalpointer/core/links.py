@@ -83,7 +83,7 @@ def make_links(
     of its spans.
 
     A document with more than `max_pairs` has those of the spans next to each other, in
-    the order of their starts and ends: of each span and the K behind it, both
+    the order of their starts and ends: of each span and the K after it, both
     directions, K the same for all and at least 1. No more are ever listed.
 
     spans (SpanTable): The spans.

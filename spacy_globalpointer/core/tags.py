@@ -4,7 +4,7 @@
     BIO         O    B-ORG  I-ORG  I-ORG    O    B-GPE
     BILUO       O    B-ORG  I-ORG  L-ORG    O    U-GPE
 
-Tag 0 is O, then stand the tags of the first label, those of the second, ..., so
+Tag 0 is O, followed by the tags of the first label, those of the second, ..., so
 another label adds tags at the end.
 """
 
@@ -72,7 +72,7 @@ class TagScheme:
     def encode(self, starts: Ints, ends: Ints, labels: Ints, n_tokens: int) -> Ints:
         """Spans to tags.
 
-        starts, ends (Ints): First token, and the one behind the last, of spans
+        starts, ends (Ints): Start (inclusive) and end (exclusive) token, of spans
             that do not overlap. *Shape:* (n,)
         labels (Ints): *Shape:* (n,)
         n_tokens (int): How many tokens there are.
@@ -117,7 +117,7 @@ class TagScores:
     transitions (Tensor): Score of a tag (row) being followed by another (column),
         -inf where it may not. *Shape:* (n_tags, n_tags)
     borders (Tensor): Score of a tag at the first and at the last token of a
-        document, -inf where it may not stand there. *Shape:* (2, n_tags)
+        document, -inf where it is not allowed. *Shape:* (2, n_tags)
     lengths (Lengths): Tokens of each document.
     """
 

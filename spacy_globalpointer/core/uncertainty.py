@@ -15,7 +15,7 @@ def span_margins(p: Tensor, thresholds: Sequence[float], layout: Layout) -> Tens
 
     p (Tensor): Probabilities. *Shape:* (n_labels, n_tokens, width)
     thresholds (Sequence[float]): The threshold of each label, a probability.
-    layout (Layout): Where the candidates stand.
+    layout (Layout): The layout of the candidates.
     """
     gaps = (p - p.new_tensor(thresholds).view(-1, 1, 1)).abs_()
     gaps.masked_fill_(~layout.valid, torch.inf)
@@ -30,7 +30,7 @@ def span_entropies(p: Tensor, mutually_exclusive: bool, layout: Layout) -> Tenso
         *Shape:* (n_labels, n_tokens, width)
     mutually_exclusive (bool): Whether a candidate has one label or none, rather than
         each label or not.
-    layout (Layout): Where the candidates stand.
+    layout (Layout): The layout of the candidates.
     """
     if mutually_exclusive:
         entropies = entr(p).sum(0) + entr((1 - p.sum(0)).clamp_(min=0))
@@ -44,7 +44,7 @@ def tag_margins(p: Tensor, layout: Layout) -> Tensor:
     the smallest of a document; infinite if it has no token. *Shape:* (n_docs,)
 
     p (Tensor): Probabilities. *Shape:* (n_tokens, n_tags)
-    layout (Layout): Where the tokens stand.
+    layout (Layout): The layout of the tokens.
     """
     best, second = p.topk(2, 1).values.T
     return _smallest(best - second, layout)

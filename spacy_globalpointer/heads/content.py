@@ -77,7 +77,7 @@ class Content(nn.Module):
         """Score all candidates.
 
         hidden (Tensor): *Shape:* (n_tokens, width)
-        layout (Layout): Where the candidates stand.
+        layout (Layout): The layout of the candidates.
         RETURNS (Tensor): w_a . u(i, j), 0 outside documents.
             *Shape:* (n_labels, n_tokens, layout.width)
         """
@@ -124,7 +124,7 @@ class Block:
 
     starts (Tensor): The starts by room. *Shape:* (n_starts,)
     ends (Sequence[Tensor]): The last tokens of the candidates of each length.
-    cells (Tensor): Where each candidate stands in the lattice, (n_tokens, width) as one
+    cells (Tensor): The place of each candidate in the lattice, (n_tokens, width) as one
         row. *Shape:* (n_candidates,)
     """
 
@@ -363,7 +363,7 @@ def score_content(
         *Shape:* (n_lengths, m)
     weight (Tensor): w. *Shape:* (n_labels, m)
     bias (Tensor): A constant for each label. *Shape:* (n_labels,)
-    layout (Layout): Where the candidates stand.
+    layout (Layout): The layout of the candidates.
     max_length (int): Longest candidate that is scored, in tokens.
     RETURNS (Tensor): w_a . u(i, j) + bias_a; 0 for longer candidates, and outside
         documents. *Shape:* (n_labels, n_tokens, layout.width)

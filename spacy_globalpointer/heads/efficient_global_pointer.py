@@ -54,7 +54,7 @@ class EfficientGlobalPointer(nn.Module):
         self.features = features
         self.projection = nn.Linear(width, 2 * head_width)
         n_features = width if features == "hidden" else 2 * head_width
-        # Rows of one label stand together: (n_labels, head or tail).
+        # The rows of a label are adjacent: (n_labels, head or tail).
         self.labeller = nn.Linear(n_features, n_labels * 2)
         with torch.no_grad():
             self.labeller.bias.add_(FIRST_SCORE / 2)
@@ -73,7 +73,7 @@ class EfficientGlobalPointer(nn.Module):
         """Score all candidates.
 
         hidden (Tensor): *Shape:* (n_tokens, width)
-        layout (Layout): Where the candidates stand.
+        layout (Layout): The layout of the candidates.
         RETURNS (Lattice): Scores of shape (n_labels, n_tokens, layout.width).
         """
         layers = self.projection, self.labeller

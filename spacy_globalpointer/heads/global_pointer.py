@@ -11,7 +11,7 @@ from .precision import promote, without_autocast
 from .rotary_band import linear_rotary_band
 
 # Where scores start: a probability of 1.8%, as next to none of all candidates is a
-# span. Around 0, half of them would be predicted until a model has learnt.
+# span. Around 0, half of them would be predicted until a model has learned.
 FIRST_SCORE = -4.0
 
 
@@ -45,7 +45,7 @@ class GlobalPointer(nn.Module):
         super().__init__()
         self.head_width = head_width
         self.rope = rope
-        # Rows of one label stand together: (n_labels, 2, head_width).
+        # The rows of a label are adjacent: (n_labels, 2, head_width).
         self.projection = nn.Linear(width, n_labels * 2 * head_width)
         self._start_low()
         self.content: Optional[Content] = None
@@ -76,7 +76,7 @@ class GlobalPointer(nn.Module):
         """Score all candidates.
 
         hidden (Tensor): *Shape:* (n_tokens, width)
-        layout (Layout): Where the candidates stand.
+        layout (Layout): The layout of the candidates.
         RETURNS (Lattice): Scores of shape (n_labels, n_tokens, layout.width).
         """
         hidden, weight, bias = promote(

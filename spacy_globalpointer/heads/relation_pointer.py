@@ -47,7 +47,7 @@ class RelationPointer(nn.Module):
         self.shared = shared
         self.span_labels = nn.Embedding(n_span_labels, label_width)
         n_features = 3 * width + label_width
-        # Rows of one label stand together: (n_labels or 1, 2, head_width).
+        # The rows of a label are adjacent: (n_labels or 1, 2, head_width).
         n_pointers = 1 if shared else n_labels
         self.pointer = nn.Linear(n_features, n_pointers * 2 * head_width)
         # (n_labels, head or tail)

@@ -16,7 +16,7 @@ KEPT = 4096
 def rotations(layout: Layout, d: int, dtype: torch.dtype) -> Tensor:
     """The rotation of each token, as complex numbers of modulus 1.
 
-    layout (Layout): Where the tokens stand in their documents.
+    layout (Layout): The layout of the tokens.
     d (int): Width of the vectors to rotate, an even number.
     dtype (torch.dtype): Type of the vectors to rotate.
     RETURNS (Tensor): exp(1j * p * BASE ** (-2m / d)) for pair m of a token at

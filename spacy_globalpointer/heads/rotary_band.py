@@ -46,9 +46,9 @@ GROUP_SIZE = {"cpu": 2**19, "cuda": 2**26}
 
 
 class Band:
-    """Where blocks, windows and bands of a batch stand.
+    """The layout of blocks, windows and bands of a batch.
 
-    layout (Layout): Where the candidates stand.
+    layout (Layout): The layout of the candidates.
     head_width (int): Width d of queries and keys.
     rope (bool): Whether to use the rotation R.
     dtype (torch.dtype): Type of queries and keys.
@@ -66,7 +66,7 @@ class Band:
         self.window = self.block + self.width - 1
         # At least 1, so that a batch without tokens is no exception.
         self.n_blocks = max(_ceil_div(self.n_tokens, self.block), 1)
-        # Blocks behind the last that its window reaches into.
+        # Blocks after the last that its window reaches into.
         self.beyond = _ceil_div(self.width - 1, self.block)
 
     def groups(self, n_labels: int, device: torch.device) -> Iterator[slice]:
@@ -260,7 +260,7 @@ def rotary_band(qk: Tensor, layout: Layout, rope: bool = True) -> Tensor:
 
     qk (Tensor): Queries and keys of each label.
         *Shape:* (n_tokens, n_labels, 2, d), d an even number
-    layout (Layout): Where the candidates stand.
+    layout (Layout): The layout of the candidates.
     rope (bool): Whether to use the rotation R.
     RETURNS (Tensor): (R_i q_i) . (R_j k_j) / sqrt(d), -inf outside documents.
         *Shape:* (n_labels, n_tokens, width)

@@ -1,4 +1,4 @@
-"""Sequence labelling (Bundling Learning, equations 5 to 11)."""
+"""Sequence labeling (Bundling Learning, equations 5 to 11)."""
 
 from typing import Tuple
 

@@ -69,7 +69,7 @@ class SpanClassifier(nn.Module):
         """Score all candidates.
 
         hidden (Tensor): *Shape:* (n_tokens, width)
-        layout (Layout): Where the candidates stand.
+        layout (Layout): The layout of the candidates.
         RETURNS (Lattice): Scores of shape (n_labels + 1, n_tokens, layout.width).
         """
         classifier, lengths = self.classifier, self.lengths.weight
@@ -84,7 +84,7 @@ class SpanClassifier(nn.Module):
         e_w = F.embedding(steps.clamp(max=len(lengths) - 1), lengths)
         length = of_length @ e_w.T
 
-        # Terms of one token and those of a whole document stand at the head.
+        # Terms of one token and those of a whole document are added to the first token.
         head = bias.unsqueeze(1).expand(-1, len(hidden))
         if "head" in weight:
             head = head + weight["head"] @ hidden.T
@@ -117,7 +117,7 @@ class SpanClassifier(nn.Module):
             n_lengths=self.lengths.num_embeddings,
         ).to(self.classifier.weight)
         n_old = self.classifier.out_features - 1
-        # "No entity" moves behind the new labels.
+        # "No entity" moves to the end, after the new labels.
         copy_leading_rows(self.classifier, head.classifier)
         head.classifier.weight[n_old] = head.classifier.weight[-1]
         head.classifier.bias[n_old] = head.classifier.bias[-1]

@@ -21,7 +21,7 @@ def build_global_pointer_v1(
     head_width: int = 64,
     rope: bool = True,
 ) -> SpanModelT:
-    """Global Pointer (arXiv 2208.03054, eq. 2 to 5): queries and keys of its own
+    """Global Pointer (arXiv 2208.03054, eq. 2 to 5): its own queries and keys
     for each label.
 
     tok2vec (Model[List[Doc], List[Floats2d]]): The encoder, or a listener to one.
@@ -161,7 +161,7 @@ def build_span_classifier_v1(
 def build_sequence_ner_v1(
     tok2vec: Model[List[Doc], List[Floats2d]],
 ) -> SequenceModelT:
-    """Sequence labelling (Bundling Learning, eq. 5 to 11): a linear layer scores the
+    """Sequence labeling (Bundling Learning, eq. 5 to 11): a linear layer scores the
     tags of each token. The component's settings say which tags there are, and
     whether a CRF scores their transitions.
 

@@ -1,4 +1,4 @@
-"""The border between a torch head and thinc's optimizer."""
+"""Adapter between a torch head and thinc's optimizer."""
 
 import contextlib
 from typing import Any, Callable, Dict, Iterator, Tuple, Type, Union
@@ -64,7 +64,7 @@ class HeadShim(PyTorchShim):
 
     @one_thread()
     def finish_update(self, optimizer: Any) -> None:
-        """Update the weights. An optimizer with a rate of its own for heads has
+        """Update the weights. An optimizer with its own rate for heads has
         it under `head`."""
         super().finish_update(getattr(optimizer, "head", optimizer))
 

@@ -52,7 +52,7 @@ def write_spans(
     attribute "scores".
 
     docs (Sequence[Doc]): The documents of a batch.
-    spans (SpanTable): Their spans, in the order in which they are to stand.
+    spans (SpanTable): Their spans, in the order in which they are written.
     spans_key (str): Key of doc.spans.
     labels (Sequence[str]): The labels, in the order of the lattice.
     probabilities (NDArray): One a span.

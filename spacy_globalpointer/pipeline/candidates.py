@@ -22,7 +22,7 @@ class CandidateReader(GoldReader):
     """Reads the gold spans that are among the candidates, and the candidates.
 
     source, spans_key (str): As for `GoldReader`.
-    key (str): Key of doc.spans under which the candidates stand.
+    key (str): Key of doc.spans of the candidates.
     rejected_key (Optional[str]): As for `GoldReader`.
     """
 
@@ -101,8 +101,8 @@ def create_candidates_corpus_v1(
     augmenter: Optional[Callable] = None,
 ) -> Callable[[Language], Iterator[Example]]:
     """A corpus whose documents come with candidates, so that a recognizer of given
-    spans can be trained and evaluated: the spans of the reference stand without
-    their labels in the predicted document too.
+    spans can be trained and evaluated: the predicted document has the spans of the
+    reference without their labels.
 
     candidates_key (str): Their key of doc.spans.
     The other arguments are those of `spacy.Corpus.v1`.

@@ -1,7 +1,7 @@
 """Checksums of what a component saves, so that damage is an error and never another
 prediction.
 
-They stand in the component's `cfg`:
+They are saved in the component's `cfg`:
 
     "checksums": {
         "settings": {"threshold": "5c4b...", "configured.threshold": "5c4b...", ...},
@@ -28,7 +28,7 @@ def checksum(data: bytes) -> str:
 def all_checksums(
     saved: Mapping[str, Any], data: Mapping[str, bytes]
 ) -> Dict[str, Any]:
-    """What stands under "checksums".
+    """The value of "checksums".
 
     saved (Mapping[str, Any]): What is saved in `cfg`.
     data (Mapping[str, bytes]): What is saved beside it, by field.

@@ -250,7 +250,7 @@ class TaskPipe(HeadPipe, Generic[TaskT]):
         losses: Optional[Dict[str, float]] = None,
     ) -> Dict[str, float]:
         """Stay close to the model as it was when `nlp.resume_training` was called,
-        while updates teach something new: the distribution that it predicts, of all
+        while updates add something new: the distribution that it predicts, of all
         candidates or tags of the labels that it had learned, is the target. From the
         first call on, updates leave these labels out of their loss, each until it has
         been in the gold of an update: documents without the gold of before do not say

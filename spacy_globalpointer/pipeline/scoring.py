@@ -21,7 +21,7 @@ KEYED_SCORE = re.compile("spans_(.+?)_(p|r|f|macro_f|per_type)")
 
 @dataclass(frozen=True)
 class SpanSource:
-    """Where the spans that are compared stand.
+    """Where the spans that are compared are read from.
 
     reader (GoldReader): Reads the gold spans.
     get_predicted (Callable[[Doc], Iterable[Span]]): The spans of a predicted document.
@@ -52,7 +52,7 @@ def spans_under(
     """Predicted spans under doc.spans[spans_key].
 
     spans_key (str): The key.
-    gold (str): Where the gold spans stand: "spans", under the same key; "ents", in
+    gold (str): Where the gold spans are: "spans", under the same key; "ents", in
         doc.ents.
     rejected_key (Optional[str]): Key of rejected spans, as for `GoldReader`.
     """
@@ -77,7 +77,7 @@ def score_spans(
     examples (Sequence[Example]): Examples with predictions. References without
         annotation are left out.
     attr (str): What the names of the scores begin with.
-    source (SpanSource): Where the spans stand.
+    source (SpanSource): Where the spans are read from.
     RETURNS (Dict[str, Any]): `{attr}_p`, `_r`, `_f` and `_per_type`, as those of
         `spacy.scorer.Scorer.score_spans`; None where there is nothing to score.
     """
@@ -112,7 +112,7 @@ def span_score(examples: Iterable[Example], **cfg: Any) -> Dict[str, Any]:
     """
     key = cfg["spans_key"]
     examples = list(examples)
-    # Spans are compared with what they were learnt from.
+    # Spans are compared with what they were learned from.
     source = spans_under(key, cfg.get("gold", "spans"), cfg.get("negative_spans_key"))
     found = score_spans(examples, "spans", source)
     per_type = found["spans_per_type"]

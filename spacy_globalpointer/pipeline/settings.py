@@ -231,7 +231,7 @@ SHARED = {
         "0 or more",
         partial(_number, lowest=0, highest=math.inf),
         "factor on the loss: its share in what several components "
-        "teach a shared encoder",
+        "contribute to a shared encoder",
     ),
 }
 SPAN_SETTINGS = {
@@ -396,7 +396,7 @@ class Settings(CheckedDict):
 
 
 def check_labels(cfg: Mapping[str, Any], name: str) -> None:
-    """Raise a ValueError if a label that has a setting of its own does not exist."""
+    """Raise a ValueError if a label that has its own setting does not exist."""
     for setting in ("label_thresholds", "label_temperatures"):
         unknown = sorted(set(cfg.get(setting, ())) - set(cfg["labels"]))
         if unknown:

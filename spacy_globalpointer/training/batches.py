@@ -12,7 +12,7 @@ BatchT = Tuple[int, List[Example]]
 
 
 class SharedBatches:
-    """Draws batches with random numbers of its own, those of Python and of numpy, so
+    """Draws batches with its own random numbers, those of Python and of numpy, so
     that what else a worker draws, for dropout or in the evaluation, does not change
     which documents come next.
 

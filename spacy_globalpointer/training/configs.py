@@ -83,7 +83,7 @@ def save_vectors(path: Path, lang: str, folder: Path) -> Path:
 
     path (Path): The file.
     lang (str): Language code.
-    folder (Path): Where the folder with the converted ones is to stand.
+    folder (Path): Where to write the folder with the converted ones.
     RETURNS (Path): That folder.
     """
     nlp = spacy.blank(lang)

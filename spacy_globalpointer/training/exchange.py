@@ -19,7 +19,7 @@ from .weights import TorchWeight, Weight
 # For each component, its loss on this worker's share of a part of a batch, and what it
 # is the mean over: None where it is a sum.
 LossesT = Dict[str, Tuple[float, Optional[int]]]
-# Numbers for which there is room behind the gradients.
+# Numbers for which there is room after the gradients.
 N_MORE = 4096
 
 
@@ -123,7 +123,7 @@ def gradient_scalers(weights: List[Weight]) -> List[Any]:
 
 
 def _give_gradient(weight: Weight, slot: Tensor) -> None:
-    """Let the gradient of a weight stand in the buffer, where later ones are added to
+    """Place the gradient of a weight in the buffer, where later ones are added to
     it, or copy it where its precision is another one."""
     gradient, value = weight.gradient, weight.value
     if value.dtype != slot.dtype:

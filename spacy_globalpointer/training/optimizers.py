@@ -8,7 +8,7 @@ FloatOrSchedule = Union[float, Iterable[float]]
 
 
 class EncoderHeadAdam(Optimizer):
-    """Adam with a learning rate of its own, and so warm-up and decay of its own,
+    """Adam with a separate learning rate, and so separate warm-up and decay,
     for the weights of span heads. All other weights use `learn_rate`."""
 
     __slots__ = ["head"]

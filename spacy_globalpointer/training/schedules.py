@@ -77,7 +77,7 @@ def warmup_linear_epochs_v2(
         raise ValueError(
             Errors.E004.format(setting="warmup", allowed=allowed, value=warmup)
         )
-    # spaCy stops behind the step with this number, counted from 0.
+    # spaCy stops after the step with this number, counted from 0.
     most = max_steps + 1 if max_steps > 0 else None
     if epochs < 1:
         if most is None:
@@ -102,7 +102,7 @@ def _batches(examples: list[Example], batcher: BatcherT, epochs: int) -> Iterato
 
 
 def _warmup_linear(rate: float, warmup: float, steps: int) -> Iterator[float]:
-    # Step 0 of a warm-up has the rate 0 and would teach nothing.
+    # Step 0 of a warm-up has the rate 0 and would change nothing.
     rates = warmup_linear(rate, round(warmup * steps), steps + 1)
     next(rates)
     return rates

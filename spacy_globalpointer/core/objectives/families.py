@@ -1,6 +1,6 @@
 """Sums over families of spans that do not cross, all inside one span.
 
-Arrays stand with the length first, (width, n_tokens): row w of an array by start has
+Arrays have the length first, (width, n_tokens): row w of an array by start has
 the candidate of w + 1 tokens that begins at a token, of an array by end the one that
 ends there.
 """
@@ -62,7 +62,7 @@ class Families:
     def _ways(self, w: int) -> Tensor:
         """The families inside a candidate that do not have itself, by their last
         outermost span: none ends with the last token, or one that begins 1, 2, ...,
-        w tokens behind the first. *Shape:* (w + 1, n_tokens - w)"""
+        w tokens after the first. *Shape:* (w + 1, n_tokens - w)"""
         n = self.n_tokens - w
         if w == 0:
             return self.present.new_zeros(1, n)
@@ -124,7 +124,7 @@ def compatible(required: Tensor) -> Tuple[Tensor, Tensor]:
     # Of the required spans that hold a token: the first start, and the last end.
     first = torch.where(holds, starts, n_tokens).amin(0)
     last = torch.where(holds, lasts, -1).amax(0)
-    # The same of those that began before it, and of those that go on behind it.
+    # The same of those that began before it, and of those that continue after it.
     soonest = torch.where(holds & (starts < tokens), lasts, n_tokens).amin(0)
     latest = torch.where(holds & (tokens < lasts), starts, -1).amax(0)
     latest = latest[ends.clamp(max=n_tokens - 1)]

@@ -50,7 +50,7 @@ class Objective(ABC):
     def learnable(self, starts: Ints, ends: Ints) -> Mask:
         """Which gold spans of a document the loss learns. *Shape:* (n,)
 
-        starts, ends (Ints): First token, and the one behind the last. A span with
+        starts, ends (Ints): Start (inclusive) and end (exclusive) token. A span with
             several labels comes several times. *Shape:* (n,)
         """
         return numpy.ones(len(starts), dtype=bool)

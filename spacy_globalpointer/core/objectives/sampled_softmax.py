@@ -76,7 +76,7 @@ class SampledSoftmax(Objective):
         """At most `negatives` cells of each document. *Shapes:* (n,) to (m,)"""
         if self.negatives is None:
             return cells
-        # Cells stand in the order of documents, and do so when shuffled in each.
+        # Cells are in the order of documents, also after the shuffle in each.
         docs = layout.doc_ids[cells.div(layout.width, rounding_mode="floor")]
         draws = torch.from_numpy(self._random.random(len(cells))).to(cells.device)
         shuffled = cells[(docs + draws).argsort()]

@@ -24,8 +24,8 @@ from ..lattice import Layout
 class Sums:
     """The logarithms of sums over segmentations.
 
-    before (Tensor): Of what stands before each token. *Shape:* (n_tokens,)
-    behind (Tensor): Of what stands behind the last token of each candidate.
+    before (Tensor): Of what is before each token. *Shape:* (n_tokens,)
+    behind (Tensor): Of what is after the last token of each candidate.
         *Shape:* (n_tokens, width)
     total (Tensor): Of the whole document. *Shape:* (n_docs,)
     """
@@ -48,7 +48,7 @@ def sum_segmentations(inside: Tensor, outside: Tensor, layout: Layout) -> Sums:
         where it leaves its document. *Shape:* (n_tokens, width), float64
     outside (Tensor): The same of each token outside of spans.
         *Shape:* (n_tokens,), float64
-    layout (Layout): Where the candidates stand.
+    layout (Layout): The layout of the candidates.
     RETURNS (Sums): The sums.
     """
     n_tokens, width = inside.shape
@@ -57,7 +57,7 @@ def sum_segmentations(inside: Tensor, outside: Tensor, layout: Layout) -> Sums:
     # A token outside of spans is a segment of one token.
     single = torch.logaddexp(inside[:, :1], outside.unsqueeze(1))
     segments = torch.cat((single, inside[:, 1:]), 1)
-    # Documents stand side by side, the longest first, so those that reach a position
+    # Documents are laid side by side, the longest first, so those that reach a position
     # are the first of them. They are read from the first token on, and from the last.
     n_reading = places.bincount()
     bounds = F.pad(n_reading.cumsum(0), (1, 0))
@@ -79,7 +79,7 @@ def sum_segmentations(inside: Tensor, outside: Tensor, layout: Layout) -> Sums:
         sums[:, first : first + n] = now
         latest = torch.cat((now.unsqueeze(2), latest[:, :n, :-1]), 2)
         first += n
-    # The row behind all is the 0 before a first token, and behind a last one.
+    # The last row is the 0 before a first token, and after a last one.
     tokens = torch.arange(n_tokens, device=docs.device)
     before = rows[0, tokens - 1].masked_fill_(places == 0, n_tokens)
     behind = rows[1, (tokens + 1) % max(n_tokens, 1)].masked_fill_(

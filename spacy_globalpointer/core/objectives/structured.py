@@ -46,7 +46,7 @@ class StructuredObjective(Objective):
 
         scores (Tensor): -inf where a span is in no answer.
             *Shape:* (n_labels, n_tokens, width), float64
-        layout (Layout): Where the candidates stand.
+        layout (Layout): The layout of the candidates.
         required (Optional[Tensor]): Spans that each answer has.
             *Shape:* (n_labels, n_tokens, width), bool
         RETURNS (Tuple[Tensor, Tensor]): The logarithm for each document, and the
@@ -60,7 +60,7 @@ class StructuredObjective(Objective):
         *Shape:* (n_labels, n_tokens, width), bool
 
         scores (Tensor): *Shape:* (n_labels, n_tokens, width), float64
-        layout (Layout): Where the candidates stand.
+        layout (Layout): The layout of the candidates.
         """
 
     def sums(self, lattice: Lattice, gold: GoldSpans) -> Tuple[Tensor, Tensor, int]:

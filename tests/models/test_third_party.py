@@ -1,4 +1,4 @@
-"""A head from outside of the package, registered under a name of its own."""
+"""A head and an objective from outside of the package."""
 
 import pytest
 import spacy
@@ -8,6 +8,7 @@ from thinc.api import Adam
 from torch import nn
 
 from spacy_globalpointer.core.lattice import Lattice
+from spacy_globalpointer.core.objectives import Objective
 from spacy_globalpointer.models.span_scorer import build_span_model
 from tests.util.pipelines import NESTED, TEXTS, by_disk, examples, found, tok2vec
 
@@ -110,3 +111,33 @@ def test_a_part_that_is_missing_is_named(head, part):
 def test_scores_of_another_shape_are_an_error():
     with pytest.raises(ValueError, match=r"Bilinear.*\(5, \d+, \d+\).*\(4, \d+, \d+\)"):
         initialize(lambda width, n_labels: Bilinear(width, n_labels + 1))
+
+
+class SquaredError(Objective):
+    """Half the squared distance of each logit from 2 or -2."""
+
+    def sums(self, lattice, gold):
+        target = torch.full_like(lattice.scores, -2.0)
+        target[gold.index] = 2.0
+        valid = lattice.scores > -torch.inf
+        difference = torch.where(valid, lattice.scores - target, 0.0)
+        return (difference**2).sum() / 2, difference, max(gold.n_docs, 1)
+
+
+def test_an_objective_from_outside_trains(tmp_path):
+    registry.misc.register("tests.SquaredError.v1", func=SquaredError)
+    nlp = spacy.blank("xx")
+    config = {
+        "model": {"@architectures": NAME, "tok2vec": tok2vec()},
+        "objective": {"@misc": "tests.SquaredError.v1"},
+    }
+    nlp.add_pipe("global_pointer", config=config)
+    corpus = examples(nlp)
+    nlp.initialize(lambda: corpus)
+    optimizer = Adam(0.02)
+    for _ in range(120):
+        losses = nlp.update(corpus, sgd=optimizer)
+    assert losses["global_pointer"] < 1
+    said = [found(doc) for doc in nlp.pipe(TEXTS)]
+    assert [set(spans) for spans in said] == [set(spans) for _, spans in NESTED]
+    assert [found(doc) for doc in by_disk(nlp, tmp_path).pipe(TEXTS)] == said
