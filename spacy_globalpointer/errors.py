@@ -238,6 +238,12 @@ class Errors(metaclass=_WithCodes):
         "need separate keys."
     )
     E169 = "{output} cannot be written to standard output; name a file."
+    E201 = (
+        "Component '{name}' found no relations: in {n_docs} documents of the training "
+        "data, doc.spans[{key!r}].attrs['relations'] is missing or empty. It is a list "
+        "of [head, tail, label], with positions in the group. Name another `spans_key` "
+        "if the relations are under another key."
+    )
     E200 = (
         "A relation or a discontinuous entity names the span at position {place} of "
         "doc.spans[{key!r}], which has {n_spans} spans. Positions count from 0. When "
@@ -313,4 +319,14 @@ class Warnings(metaclass=_WithCodes):
         "Component '{name}' has no thresholds to choose: it predicts the best "
         "sequence of tags as a whole. Wrote {path} as it is. Name another component "
         "with --component if there is one."
+    )
+    W050 = (
+        "Component '{name}' has more than `max_pairs` = {max_pairs} pairs of spans in "
+        "{n_docs} documents of a batch, and scores those next to each other in the "
+        "text. Set `max_pairs` higher to score them all, or `max_distance` lower."
+    )
+    W051 = "Component '{name}' cannot use some of the gold relations. {report}"
+    W052 = (
+        "Component '{name}' finds no relations in documents without spans: there is no "
+        "doc.spans['{key}']. A component before it must fill this group."
     )

@@ -8,9 +8,15 @@ from thinc.api import Model
 from thinc.types import Floats2d
 
 from ..errors import Errors
-from ..heads import EfficientGlobalPointer, GlobalPointer, SpanClassifier
+from ..heads import (
+    EfficientGlobalPointer,
+    GlobalPointer,
+    RelationPointer,
+    SpanClassifier,
+)
 from ..heads.efficient_global_pointer import FEATURES
 from ..heads.span_classifier import REPRESENTATIONS
+from .link_scorer import build_link_model
 from .sequence_scorer import build_sequence_model
 from .span_scorer import build_span_model
 from .types import SequenceModelT, SpanModelT
@@ -168,6 +174,40 @@ def build_sequence_ner_v1(
     tok2vec (Model[List[Doc], List[Floats2d]]): The encoder, or a listener to one.
     """
     return build_sequence_model(tok2vec)
+
+
+def build_relation_pointer_v1(
+    tok2vec: Model[List[Doc], List[Floats2d]],
+    head_width: int = 64,
+    rope: bool = True,
+    shared: bool = False,
+    label_width: int = 25,
+) -> SpanModelT:
+    """The Global Pointer on spans: queries and keys of two spans, and a linear
+    classifier of both, see `RelationPointer`.
+
+    tok2vec (Model[List[Doc], List[Floats2d]]): The encoder, or a listener to one.
+    head_width (int): Width d of queries and keys, an even number.
+    rope (bool): Whether scores depend on the distance between the spans, by rotary
+        position embedding.
+    shared (bool): Whether all labels have the same queries and keys.
+    label_width (int): Width of the embedding of a span's label.
+    """
+    _check_head_width(head_width)
+    if label_width < 1:
+        raise ValueError(
+            Errors.E004.format(
+                setting="label_width", allowed="1 or more", value=label_width
+            )
+        )
+    head = partial(
+        RelationPointer,
+        head_width=head_width,
+        rope=rope,
+        shared=shared,
+        label_width=label_width,
+    )
+    return build_link_model(tok2vec, head)
 
 
 def _check_head_width(head_width: int) -> None:

@@ -31,6 +31,7 @@ from thinc.api import Config
 from ..core.span_table import FLAT, OVERLAPS
 from ..core.tags import SCHEMES
 from ..errors import Errors, Warnings
+from ..tasks.links import ANY
 from .gold import SOURCES
 
 # Values of `flat` in versions before, which are still read.
@@ -122,6 +123,11 @@ def _count(value: Any) -> int:
     return int(_number(value, 1, math.inf))
 
 
+def _size(value: Any) -> int:
+    _require(isinstance(value, Integral))
+    return int(_number(value, 0, math.inf))
+
+
 def _flag(value: Any) -> bool:
     _require(isinstance(value, (bool, numpy.bool_)))
     return bool(value)
@@ -176,7 +182,7 @@ def _read_entry(
 
 def _read_setting(name: str, value: Any, names: Sequence[str]) -> Any:
     if name not in names:
-        settings = [other for other in names if other not in STATE]
+        settings = [other for other in names if other not in RELATION_STATE]
         close = difflib.get_close_matches(str(name), settings, n=1)
         hint = f"Did you mean '{close[0]}'? " if close else ""
         raise ValueError(Errors.E050.format(name=name, hint=hint, settings=settings))
@@ -189,6 +195,14 @@ def _read_setting(name: str, value: Any, names: Sequence[str]) -> Any:
 def _error(name: str, value: Any) -> ValueError:
     allowed = ALL[name].allowed
     return ValueError(Errors.E004.format(setting=name, allowed=allowed, value=value))
+
+
+def _types(value: Any) -> Any:
+    """Null, "any", or pairs of labels by label."""
+    if value is None or value == ANY:
+        return value
+    _require(isinstance(value, Mapping))
+    return {str(label): [_labels(list(x)) for x in own] for label, own in value.items()}
 
 
 _probability = partial(_number, lowest=0, highest=1)
@@ -328,6 +342,60 @@ TAG_SETTINGS = {
         "each token's tag by a softmax",
     ),
 }
+RELATION_SETTINGS = {
+    "spans_key": Setting(
+        "sc",
+        str,
+        "a key of doc.spans",
+        _key,
+        "key of `doc.spans`: its spans are linked, and the relations are in the "
+        "attributes of the group",
+    ),
+    **{
+        name: SPAN_SETTINGS[name]
+        for name in ("threshold", "label_thresholds", "label_temperatures")
+    },
+    "max_distance": Setting(
+        None,
+        Optional[int],
+        "a number of tokens, 0 or more, or null",
+        partial(_or_null, read=_size),
+        "most tokens between two spans that are linked; null: no limit",
+    ),
+    "max_pairs": Setting(
+        10000,
+        int,
+        "1 or more",
+        _count,
+        "most pairs of spans of a document that are scored, those next to each other "
+        "in the text first; it bounds the memory, and warns where it cuts",
+    ),
+    "symmetric": Setting(
+        [],
+        List[str],
+        "a list of labels",
+        _labels,
+        "labels that have no direction: a relation is written once, from the first "
+        "span to the second",
+    ),
+    "types": Setting(
+        None,
+        Any,
+        'a dictionary from labels to lists of [head label, tail label], "any", or null',
+        _types,
+        "which labels of spans each label may link; null: those of the training data; "
+        '`"any"`: all',
+    ),
+    "negatives": Setting(
+        5,
+        int,
+        "0 or more",
+        _size,
+        "spans drawn at random in each document in training, beside the gold spans "
+        "and those that a component before has predicted",
+    ),
+    "loss_weight": SHARED["loss_weight"],
+}
 # What a component finds out at initialization and saves beside its settings: the
 # labels, those added since and not trained yet, the width of the encoder, and the
 # `max_length` that was measured.
@@ -341,7 +409,12 @@ STATE = {
         None, Optional[int], "a length", partial(_or_null, read=_count), ""
     ),
 }
-ALL = {**SPAN_SETTINGS, **TAG_SETTINGS, **STATE}
+RELATION_STATE = {
+    **STATE,
+    "span_labels": Setting([], List[str], "a list of labels", _labels, ""),
+    "measured_types": Setting({}, Any, "a dictionary", _types, ""),
+}
+ALL = {**SPAN_SETTINGS, **TAG_SETTINGS, **RELATION_SETTINGS, **RELATION_STATE}
 
 
 def defaults(declared: Mapping[str, Setting]) -> Dict[str, Any]:
@@ -397,7 +470,7 @@ class Settings(CheckedDict):
 
 def check_labels(cfg: Mapping[str, Any], name: str) -> None:
     """Raise a ValueError if a label that has its own setting does not exist."""
-    for setting in ("label_thresholds", "label_temperatures"):
+    for setting in ("label_thresholds", "label_temperatures", "symmetric"):
         unknown = sorted(set(cfg.get(setting, ())) - set(cfg["labels"]))
         if unknown:
             raise ValueError(

@@ -25,6 +25,7 @@ from ..models.types import SpanModelT
 from .drop_report import DropReport
 from .gold import AlignedGold, GoldTable
 from .task import Settings, Task
+from .thresholds import logit_thresholds, temperatures
 
 # max_length where the setting is null and there is no gold span to measure.
 DEFAULT_MAX_LENGTH = 32
@@ -217,23 +218,12 @@ class SpanTask(Task[Lattice, GoldSpans, Tensor]):
         return loss, d_scores, max(scores.layout.n_docs * len(rows), 1)
 
     def thresholds(self, settings: Settings) -> List[float]:
-        """The thresholds as log odds.
-
-        settings (Mapping[str, Any]): With "labels", "threshold" and
-            "label_thresholds".
-        RETURNS (List[float]): The lowest log odds that are kept, for each label.
-        """
-        single, overall = settings["label_thresholds"], settings["threshold"]
-        labels = settings["labels"]
-        return [self.objective.to_logit(single.get(x, overall)) for x in labels]
+        """As `logit_thresholds`."""
+        return logit_thresholds(self.objective, settings)
 
     def temperatures(self, settings: Settings) -> List[float]:
-        """What log odds are divided by, for each label.
-
-        settings (Mapping[str, Any]): With "labels" and "label_temperatures".
-        """
-        own = settings["label_temperatures"]
-        return [own.get(x, 1.0) for x in settings["labels"]]
+        """As `thresholds.temperatures`."""
+        return temperatures(settings)
 
     def _warn_of_cut(self, layout: Layout, found: SpanTable, most: int) -> None:
         """Warn once if a document loses spans to `max_spans`. One with more spans than

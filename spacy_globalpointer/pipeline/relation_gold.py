@@ -1,0 +1,60 @@
+"""Reading the gold relations of examples, nothing lost in silence."""
+
+from typing import Dict, Optional
+
+from spacy.tokens import Doc, SpanGroup
+from spacy.training import Example
+
+from ..linked_spans import relation_rows
+from ..span_groups import RELATIONS
+from ..tasks.drop_report import DropReport
+from ..tasks.links import AlignedRelations, PlaceT
+from .alignment import Alignment
+
+
+def annotated_group(reference: Doc, key: str) -> Optional[SpanGroup]:
+    """The group of a document if it says anything of relations. Missing is not
+    empty."""
+    group = reference.spans.get(key)
+    return group if group is not None and RELATIONS in group.attrs else None
+
+
+def read_relations(example: Example, key: str, dropped: DropReport) -> AlignedRelations:
+    """The gold spans and relations of an example on its predicted tokens.
+
+    example (Example): The example.
+    key (str): Key of doc.spans.
+    dropped (DropReport): Counts the relations that cannot be used.
+    """
+    group = annotated_group(example.reference, key)
+    if group is None:
+        return AlignedRelations()
+    spans = list(group)
+    usable = [i for i, span in enumerate(spans) if span.start < span.end]
+    found = Alignment(example).find([spans[i] for i in usable])
+    # Positions in the list of places, by those in the group.
+    rows: Dict[int, int] = {}
+    places: Dict[PlaceT, int] = {}
+    for i, place in zip(usable, found):
+        if place is not None:
+            rows[i] = places.setdefault((*place, spans[i].label_), len(places))
+    gold = AlignedRelations(list(places), is_annotated=True)
+    seen = set()
+    for head, tail, label in relation_rows(group):
+        there = [i for i in (head, tail) if 0 <= i < len(spans)]
+        source = spans[there[0]] if there else example.reference[:1]
+        if len(there) < 2:
+            dropped.add("relation of a span that is not there", source)
+        elif head not in rows or tail not in rows:
+            dropped.add("relation of a span not on token boundaries", source)
+        elif rows[head] == rows[tail]:
+            dropped.add("relation of a span with itself", source)
+        elif not label:
+            dropped.add("relation without a label", source)
+        elif (rows[head], rows[tail], label) in seen:
+            dropped.add("the same relation twice", source)
+        else:
+            seen.add((rows[head], rows[tail], label))
+            gold.relations.append((rows[head], rows[tail], label))
+            gold.sources.append(source)
+    return gold

@@ -1,0 +1,337 @@
+"""The factory `relation_pointer`: relations between spans that are there."""
+
+import warnings
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+)
+
+from spacy import util
+from spacy.language import Language
+from spacy.tokens import Doc, Span
+from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.vocab import Vocab
+from thinc.api import Config, Model, Optimizer, set_dropout_rate
+from torch import Tensor
+
+from ..core.objectives import Objective
+from ..core.threads import one_thread, one_thread_in_fork
+from ..errors import Errors, Warnings
+from ..linked_spans import write_relations
+from ..models.link_scorer import begin_links, set_span_labels
+from ..models.types import SpanModelT
+from ..tasks.drop_report import DropReport
+from ..tasks.links import (
+    AlignedRelations,
+    Candidates,
+    LinkScores,
+    LinkTask,
+    PlaceT,
+    measure_types,
+)
+from .gold import N_SAMPLE
+from .head_pipe import HeadPipe
+from .relation_gold import annotated_group, read_relations
+from .settings import (
+    RELATION_SETTINGS,
+    RELATION_STATE,
+    check_labels,
+    defaults,
+    has_settings,
+)
+
+default_config = """
+[model]
+@architectures = "spacy_globalpointer.RelationPointer.v1"
+head_width = 64
+rope = true
+
+[model.tok2vec]
+@architectures = "spacy.Tok2Vec.v2"
+
+[model.tok2vec.embed]
+@architectures = "spacy.MultiHashEmbed.v2"
+width = 96
+rows = [5000, 1000, 2500, 1000]
+attrs = ["NORM", "PREFIX", "SUFFIX", "SHAPE"]
+include_static_vectors = false
+
+[model.tok2vec.encode]
+@architectures = "spacy.MaxoutWindowEncoder.v2"
+width = ${model.tok2vec.embed.width}
+window_size = 1
+maxout_pieces = 3
+depth = 4
+
+[objective]
+@misc = "spacy_globalpointer.BinaryCrossEntropy.v1"
+
+[scorer]
+@scorers = "spacy_globalpointer.relation_scorer.v1"
+"""
+DEFAULTS = Config().from_str(default_config)
+DEFAULT_SCORE_WEIGHTS = {"relations_f": 1.0, "relations_p": 0.0, "relations_r": 0.0}
+
+
+@Language.factory(
+    "relation_pointer",
+    requires=["doc.spans"],
+    assigns=["doc.spans"],
+    default_config={**defaults(RELATION_SETTINGS), **DEFAULTS},
+    default_score_weights=DEFAULT_SCORE_WEIGHTS,
+)
+@has_settings(RELATION_SETTINGS)
+def make_relation_pointer(
+    nlp: Language,
+    name: str,
+    model: SpanModelT,
+    objective: Objective,
+    scorer: Optional[Callable],
+    **settings: Any,
+) -> "RelationPipe":
+    """Create a component that finds relations between the spans of a group.
+
+    model (Model[List[Doc], Lattice]): Encoder and head.
+    objective (Objective): The loss, and the link from scores to probabilities.
+    scorer (Optional[Callable]): The scoring method.
+    settings (Any): The settings that `RELATION_SETTINGS` declares.
+    """
+    return RelationPipe(
+        nlp.vocab, model, LinkTask(name, objective), name, scorer, settings
+    )
+
+
+class RelationPipe(HeadPipe):
+    """A component that links the spans of `doc.spans[spans_key]`, which a component
+    before it has found.
+
+    Relations are written to the attributes of the group, see `linked_spans`. In
+    training, the gold spans are linked, those under the same key of the predicted
+    documents, which `[training] annotating_components` fills, and some at random.
+
+    task (LinkTask): What the head scores, and what becomes of it.
+    """
+
+    state = RELATION_STATE
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model,
+        task: LinkTask,
+        name: str,
+        scorer: Optional[Callable],
+        settings: Dict[str, Any],
+    ) -> None:
+        """Initialize the component. Arguments as for `TaskPipe`."""
+        self.task = task
+        super().__init__(vocab, model, RELATION_SETTINGS, name, scorer, settings)
+        if task.objective.mutually_exclusive:
+            allowed = "ClassImbalance.v1 or BinaryCrossEntropy.v1"
+            value = type(task.objective).__name__
+            raise ValueError(
+                Errors.E004.format(setting="objective", allowed=allowed, value=value)
+            )
+        self._warned_of_no_spans = False
+
+    def configure(self) -> None:
+        # One more: all labels that are not known.
+        set_span_labels(self.model, len(self.cfg["span_labels"]) + 1)
+
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
+        """Apply the component to a stream of documents.
+
+        stream (Iterable[Doc]): The documents.
+        batch_size (int): Documents that are predicted together.
+        YIELDS (Doc): The documents, in order.
+        """
+        with one_thread_in_fork():
+            for docs in util.minibatch(stream, batch_size):
+                for part in self.task.split(docs, self.cfg):
+                    yield from super().pipe(part, batch_size=len(part))
+
+    def predict(self, docs: Iterable[Doc]) -> LinkScores:
+        """Score the pairs of a batch, without modifying it.
+
+        docs (Iterable[Doc]): The documents.
+        RETURNS (LinkScores): The scores, and the spans.
+        """
+        self._check_model()
+        docs = list(docs)
+        if not self._warned_of_no_spans and any(self.key not in x.spans for x in docs):
+            self._warned_of_no_spans = True
+            message = Warnings.W052.format(name=self.name, key=self.key)
+            warnings.warn(message, stacklevel=2)
+        spans = [[*map(_place, doc.spans.get(self.key, ()))] for doc in docs]
+        candidates = self.task.candidates(spans, [*map(len, docs)], self.cfg)
+        rows = [self.labels.index(label) for label in self.cfg["untrained_labels"]]
+        return self.task.predict(self.model, docs, candidates, rows)
+
+    @one_thread()
+    def set_annotations(self, docs: Iterable[Doc], scores: LinkScores) -> None:
+        """Write the relations to the attributes of the groups of doc.spans.
+
+        docs (Iterable[Doc]): The documents.
+        scores (LinkScores): Their scores, from `predict`.
+        """
+        docs = list(docs)
+        check_labels(self.cfg, self.name)
+        links = self.task.decode(scores, self.cfg)
+        probabilities = self.task.link(links.scores).tolist()
+        positions = scores.candidates.positions
+        rows = zip(
+            scores.candidates.spans.docs[links.heads].tolist(),
+            positions[links.heads].tolist(),
+            positions[links.tails].tolist(),
+            links.labels.tolist(),
+            probabilities,
+        )
+        found: List[List[Tuple[int, int, str]]] = [[] for _ in docs]
+        values: List[List[float]] = [[] for _ in docs]
+        for doc, head, tail, label, probability in rows:
+            found[doc].append((head, tail, self.labels[label]))
+            values[doc].append(probability)
+        for doc, own, own_values in zip(docs, found, values):
+            if self.key in doc.spans:
+                write_relations(doc.spans[self.key], own, own_values)
+
+    @one_thread()
+    def get_loss(
+        self, examples: Iterable[Example], scores: LinkScores
+    ) -> Tuple[Tensor, Tensor]:
+        """The loss of a batch and its gradient.
+
+        examples (Iterable[Example]): The batch.
+        scores (LinkScores): Its scores.
+        RETURNS (Tuple[Tensor, Tensor]): The mean loss, and the gradient that is
+            trained with, see `GRADIENT_SCALE`. *Shapes:* () and that of the scores
+        """
+        return self._loss(self._golds(examples), scores)
+
+    def _golds(self, examples: Iterable[Example]) -> List[AlignedRelations]:
+        dropped = self.dropped_gold
+        return [read_relations(example, self.key, dropped) for example in examples]
+
+    def _loss(
+        self, golds: Sequence[AlignedRelations], scores: LinkScores
+    ) -> Tuple[Tensor, Tensor]:
+        targets = self.task.targets(
+            golds, scores.candidates, self.cfg, self.dropped_gold
+        )
+        self._report()
+        return self._scaled(*self.task.loss(scores, targets))
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optional[Optimizer] = None,
+        losses: Optional[Dict[str, float]] = None,
+    ) -> Dict[str, float]:
+        """Learn from a batch.
+
+        examples (Iterable[Example]): The batch.
+        drop (float): The dropout rate.
+        sgd (Optional[Optimizer]): The optimizer.
+        losses (Optional[Dict[str, float]]): The losses so far, by component.
+        RETURNS (Dict[str, float]): The updated losses.
+        """
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        examples = list(examples)
+        validate_examples(examples, "RelationPipe.update")
+        self.prepare_training()
+        self.n_loss_terms = 0
+        docs = [example.predicted for example in examples]
+        if not any(map(len, docs)):
+            return losses
+        set_dropout_rate(self.model, drop)
+        golds = self._golds(examples)
+        candidates = self.training_candidates(docs, golds)
+        lattice, backprop = begin_links(self.model, docs, candidates.links)
+        set_dropout_rate(self.model, 0.0)
+        loss, d_scores = self._loss(golds, LinkScores(lattice, candidates))
+        backprop(d_scores)
+        if sgd is not None and sgd is not False:
+            self.finish_update(sgd)
+        if not any(gold.is_annotated for gold in golds):
+            self.n_loss_terms = 0
+        self._note_trained(golds)
+        losses[self.name] += float(loss)
+        return losses
+
+    def training_candidates(
+        self, docs: Sequence[Doc], golds: Sequence[AlignedRelations]
+    ) -> Candidates:
+        """The spans that are linked in training.
+
+        docs (Sequence[Doc]): The predicted documents of a batch.
+        golds (Sequence[AlignedRelations]): Their gold annotation.
+        """
+        predicted = [[*map(_place, doc.spans.get(self.key, ()))] for doc in docs]
+        lengths = [*map(len, docs)]
+        return self.task.training_candidates(golds, predicted, lengths, self.cfg)
+
+    def _note_trained(self, golds: Iterable[AlignedRelations]) -> None:
+        if self.cfg["untrained_labels"]:
+            trained = {label for gold in golds for *_, label in gold.relations}
+            untrained = [x for x in self.cfg["untrained_labels"] if x not in trained]
+            self.cfg["untrained_labels"] = untrained
+
+    def _warn_of_dropped(self) -> None:
+        report = self.dropped_gold.report()
+        warnings.warn(Warnings.W051.format(name=self.name, report=report), stacklevel=3)
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Optional[Language] = None,
+        labels: Optional[Sequence[str]] = None,
+    ) -> None:
+        """Find the labels and which labels of spans they link, and build the model.
+
+        get_examples (Callable[[], Iterable[Example]]): Gives the training data.
+        nlp (Optional[Language]): The pipeline.
+        labels (Optional[Sequence[str]]): The labels, for instance from `spacy init
+            labels`. None: those in the training data.
+        """
+        validate_get_examples(get_examples, "RelationPipe.initialize")
+        self.dropped_gold = DropReport(one_pass=True)
+        golds: List[AlignedRelations] = []
+        span_labels: Set[str] = set()
+        sample: List[Doc] = []
+        for example in get_examples():
+            gold = read_relations(example, self.key, self.dropped_gold)
+            golds.append(AlignedRelations(gold.spans, gold.relations))
+            group = annotated_group(example.reference, self.key)
+            span_labels.update(span.label_ for span in group or ())
+            if len(example.predicted) and len(sample) < N_SAMPLE:
+                sample.append(example.predicted)
+        self.dropped_gold.end_pass()
+        types = measure_types(golds, self.cfg["symmetric"])
+        for label in types if labels is None else labels:
+            self.add_label(label)
+        if not types or not self.labels:
+            message = Errors.E201.format(
+                name=self.name, n_docs=len(golds), key=self.key
+            )
+            raise ValueError(message)
+        self.cfg["span_labels"] = sorted(span_labels)
+        self.cfg["measured_types"] = types
+        check_labels(self.cfg, self.name)
+        self._report()
+        self._initialize_model(sample)
+
+
+def _place(span: Span) -> PlaceT:
+    return span.start, span.end, span.label_
