@@ -3,7 +3,7 @@
 import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
-from math import inf
+from math import inf, isqrt
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import numpy
@@ -151,6 +151,9 @@ class LinkTask:
             max_distance=settings["max_distance"],
             max_pairs=settings["max_pairs"],
         )
+        # More spans than tokens are what a component finds before it has learned.
+        counts = numpy.bincount(table.docs, minlength=len(lengths))
+        cut = cut[(counts <= numpy.array(lengths))[cut]]
         if len(cut) and not self._warned_of_cut:
             self._warned_of_cut = True
             most = settings["max_pairs"]
@@ -167,21 +170,27 @@ class LinkTask:
         lengths: Sequence[int],
         settings: Settings,
     ) -> Candidates:
-        """The spans that are linked in training: the gold ones, those that a component
-        before has predicted, and some at random, each once. A document without
-        annotation has none.
+        """The spans that are linked in training: the gold ones, some at random, and
+        those that a component before has predicted, each once. Of these, the first
+        are taken, as long as there are no more than `max_pairs` pairs: before it has
+        learned, a component finds many. A document without annotation has none.
 
         golds (Sequence[AlignedRelations]): The gold annotation.
         predicted (Sequence[Iterable[PlaceT]]): The spans predicted.
         lengths (Sequence[int]): Tokens of each document.
         settings (Mapping[str, Any]): The settings.
         """
-        every = []
+        # n spans have n (n - 1) pairs.
+        most = (1 + isqrt(1 + 4 * settings["max_pairs"])) // 2
+        every: List[List[PlaceT]] = []
         for gold, found, n_tokens in zip(golds, predicted, lengths):
-            spans = dict.fromkeys((*gold.spans, *found))
-            own = [] if not gold.is_annotated else list(spans)
-            drawn = draw_spans(own, n_tokens, settings, self._random)
-            every.append([*dict.fromkeys((*own, *drawn))])
+            if not gold.is_annotated:
+                every.append([])
+                continue
+            given = [*dict.fromkeys((*gold.spans, *found))]
+            drawn = draw_spans(given, n_tokens, settings, self._random)
+            spans = [*dict.fromkeys((*gold.spans, *drawn, *given))]
+            every.append(spans[: max(most, len(gold.spans))])
         return self.candidates(every, lengths, settings)
 
     def predict(

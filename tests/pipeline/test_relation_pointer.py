@@ -11,6 +11,8 @@ from spacy.util import fix_random_seed
 from thinc.api import Adam
 
 import spacy_globalpointer
+from spacy_globalpointer.evaluation.given_spans import score_given_spans
+from spacy_globalpointer.pipeline.relation_gold import read_relations
 from tests.util.pipelines import (
     LISTENER,
     by_bytes,
@@ -364,3 +366,29 @@ def test_bad_settings():
     nlp = pipeline()
     with pytest.raises(ValueError, match="found no relations: in 4 documents"):
         nlp.initialize(lambda: examples(nlp, [(x, y, []) for x, y, _ in CORPUS]))
+
+
+def test_given_spans(trained):
+    """Scores between gold spans, without those that a component finds."""
+    scores = score_given_spans(trained, examples(trained, given=False))
+    assert scores["relations_f"] == 1.0
+    text, spans, relations = CORPUS[1]
+    wrong = examples(trained, [(text, spans, relations[:2])])
+    scores = score_given_spans(trained, wrong)
+    assert (scores["relations_p"], scores["relations_r"]) == (2 / 3, 1.0)
+
+
+def test_spans_of_an_untrained_component_do_not_displace_gold():
+    nlp = pipeline(max_pairs=30)
+    nlp.initialize(lambda: examples(nlp))
+    pipe = nlp.get_pipe(NAME)
+    (example,) = examples(nlp, CORPUS[:1])
+    doc = example.predicted
+    every = [(i, j, "PER") for i in range(8) for j in range(i + 1, 9)]
+    annotate(doc, every)
+    nlp.update([example])
+    gold = read_relations(example, KEY, pipe.dropped_gold)
+    links = pipe.training_candidates([doc], [gold]).links
+    assert len(links.starts) == 6
+    assert len(links.heads) == 30
+    assert not pipe.dropped_gold.counts
