@@ -40,6 +40,8 @@ def test_the_reference_has_all_settings_and_commands(site):
     functions = (site / "reference/python/index.html").read_text(encoding="utf8")
     for name in ("visualize", "build_efficient_global_pointer_v2", "NestedCRF"):
         assert name in functions
+    # Arguments are lists.
+    assert "<code>RETURNS</code>" in functions and "RETURNS (" not in functions
 
 
 @pytest.mark.slow
