@@ -19,6 +19,14 @@ from spacy.tokens import Span, SpanGroup
 RELATIONS, RELATION_SCORES, FRAGMENTS = "relations", "relation_scores", "fragments"
 
 
+def negative_key(spans_key: str) -> str:
+    """The key of doc.spans under which `convert` writes rejected spans.
+
+    spans_key (str): That of the others.
+    """
+    return f"{spans_key}.negative"
+
+
 def piece_positions(attrs: Mapping[str, Any]) -> Set[int]:
     """The positions of spans that are only pieces of discontinuous entities.
 

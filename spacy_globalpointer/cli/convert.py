@@ -111,6 +111,11 @@ def convert_cli(
         "--unannotated",
         help="Documents without annotation: keep them unannotated, so that they contribute no loss (keep), or treat them as annotated without spans (negative)",
     ),
+    partial: bool = typer.Option(
+        False,
+        "--partial",
+        help="Documents are annotated in part: spans are right, spans that were shown and rejected (Prodigy) or predictions that were removed (Label Studio) are wrong and written to doc.spans[KEY.negative], everything else is unknown",
+    ),
     allow_loss: bool = typer.Option(
         False,
         "--allow-loss",
@@ -164,6 +169,7 @@ def convert_cli(
             encoding=None if encoding is None else codecs.lookup(encoding).name,
             on_error=on_error,
             unannotated=unannotated,
+            partial=partial,
             label_names=None if label_names is None else label_names.split(","),
         )
         conversion = Conversion(source, target, options)

@@ -54,6 +54,8 @@ class Options:
     on_error (str): For records and lines that cannot be read: "error" or "skip".
     unannotated (str): For documents without annotation: "keep" them so, or take them as
         "negative", without spans.
+    partial (bool): Whether documents are annotated in part: their spans are right,
+        those that were shown and rejected are wrong, and nothing is known of all else.
     label_names (Optional[Sequence[str]]): Tag names for numeric tags, in the
         order of the numbers.
     """
@@ -73,6 +75,7 @@ class Options:
     encoding: Optional[str] = None
     on_error: str = "error"
     unannotated: str = "keep"
+    partial: bool = False
     label_names: Optional[Sequence[str]] = None
 
 
@@ -200,6 +203,7 @@ class Conversion:
             "vocab": tools.vocab,
             "label_names": self.options.label_names,
             "columns": self.options.columns,
+            "partial": self.options.partial,
         }
 
     def _write(self, folder: Path, report: ConversionReport) -> Dict[str, Written]:
@@ -271,6 +275,9 @@ class Conversion:
                         "document without annotation (treated as negative)", record
                     )
                     record.mentions = []
+                if self.options.partial and record.mentions is not None:
+                    record.rejected = record.rejected or []
+                    record.outside = []
                 if record.doc_id is None and len(files) > 1:
                     # LitBank has a file a novel, and does not name them otherwise.
                     record.doc_id = str(path)

@@ -26,6 +26,7 @@ OUTCOMES: Dict[str, str] = {
     "whitespace at span boundary (trimmed)": "changed",
     "document rejected or skipped": "dropped",
     "span rejected or skipped": "dropped",
+    "span rejected (kept as rejected)": "kept",
     "another annotator of the same text": "dropped",
     "unsupported annotation (relation, event)": "dropped",
     "relation between concepts (linked to the nearest mentions)": "changed",
@@ -51,6 +52,7 @@ UNLISTED = {
     "I- tag without B- (treated as B-)",
     "unsupported annotation (relation, event)",
     "answer about one span (merged by text)",
+    "span rejected (kept as rejected)",
     "token with unknown entity status",
     "relation between concepts (linked to the nearest mentions)",
 }

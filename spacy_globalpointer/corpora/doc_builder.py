@@ -9,7 +9,7 @@ from spacy.util import get_words_and_spaces
 from spacy.vocab import Vocab
 
 from ..core.span_table import crossing
-from ..span_groups import FRAGMENTS, RELATIONS, select_positions
+from ..span_groups import FRAGMENTS, RELATIONS, negative_key, select_positions
 from .align import (
     CharacterAligner,
     Key,
@@ -36,7 +36,7 @@ class DocBuilder:
 
     tools (LanguageTools): The language.
     spans_key (str): Key of doc.spans. What has no spans gets an empty group, what
-        has no annotation gets none.
+        has no annotation gets none. Rejected spans are under `negative_key` of it.
     align (str): What becomes of spans that begin or end inside a token: "strict"
         drops them, "expand" takes the whole token, "contract" leaves it out.
     fragments (str): What becomes of discontinuous spans: "drop", "cover" (all from
@@ -89,6 +89,8 @@ class DocBuilder:
         group = _Group(record, doc, self.report)
         self._fill(group, record, place)
         doc.spans[self.spans_key] = group.spans(self.spans_key)
+        if record.rejected is not None:
+            self._add_rejected(record, doc, place)
         if record.outside is not None:
             self._mark_unknown(record, doc, group, tokens_in(record.outside))
         return doc
@@ -157,6 +159,15 @@ class DocBuilder:
             group.add(next(iter(keys)), i)
         else:
             group.add_fragments(list(keys), i)
+
+    def _add_rejected(self, record: Record, doc: Doc, place: Place) -> None:
+        rejected = record.rejected or []
+        keys = dict.fromkeys(key for key in place(rejected) if key is not None)
+        spans = [Span(doc, *key) for key in keys]
+        name = negative_key(self.spans_key)
+        doc.spans[name] = SpanGroup(doc, name=name, spans=spans)
+        reason = "span rejected (kept as rejected)"
+        self.report.add(reason, record, n=len(spans))
 
     def _mark_unknown(
         self,

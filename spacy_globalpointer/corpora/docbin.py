@@ -132,7 +132,7 @@ class DocWriter:
         group = doc.spans.get(self.spans_key)
         unknown = doc.user_data.pop(UNKNOWN, ())
         if len(unknown) == len(doc) and unknown:
-            # Nothing is known of the document.
+            # Nothing is known of the document, but perhaps what is wrong.
             del doc.spans[self.spans_key]
             group = None
         n_spans = 0

@@ -8,7 +8,8 @@
       "text": "Apple Inc.", "labels": ["ORG"]}], "annotator": 1}]
 
 A task with several texts gives a document for each that has regions. Of a task that
-several people annotated the first annotation is taken.
+several people annotated the first annotation is taken. Predictions were shown to them:
+in an export that is annotated in part, those that they removed are rejected.
 """
 
 import re
@@ -41,23 +42,31 @@ Regions = Dict[str, List[Mention]]
 Links = List[Tuple[Mention, Mention, str]]
 
 
-def read_label_studio(path: Path, report: ConversionReport) -> Iterator[Record]:
-    """Read a file, task by task. Arguments as for `read_corpus`."""
+def read_label_studio(
+    path: Path, report: ConversionReport, partial: bool = False
+) -> Iterator[Record]:
+    """Read a file, task by task. Other arguments as for `read_corpus`.
+
+    partial (bool): Whether predictions that are not in the annotation are rejected.
+    """
     with Source(path, report) as source:
         for row in source.json_values():
             with source.record():
                 row = require_object(row)
                 record = Record(path, source.line, None, unit="characters")
+                rejected: Regions = {}
                 if "data" in row:
                     texts = _strings_of(require_object(row["data"]))
                     regions, links = _first_annotation(row, record, report)
+                    if partial and regions is not None:
+                        rejected = _removed(row, regions, record)
                 else:
                     about = {key: row[key] for key in row if key not in ABOUT}
                     texts, regions = _strings_of(about), _spans_of_short(row)
                     links = []
                 if not texts:
                     raise LineError(f"there is no text in {row!r:.80}")
-                yield from _documents(record, texts, regions, links)
+                yield from _documents(record, texts, regions, links, rejected)
 
 
 def is_label_studio(preview: Preview) -> bool:
@@ -129,6 +138,25 @@ def _first_annotation(
     return chosen, chosen_links
 
 
+def _removed(row: Any, regions: Regions, record: Record) -> Regions:
+    """The regions of predictions that are not in an annotation."""
+    found: Regions = {}
+    for prediction in row.get("predictions") or ():
+        # Some exports have their numbers alone.
+        if isinstance(prediction, dict) and prediction.get("result"):
+            shown, _ = _results(prediction, Record(record.path, record.line, None))
+            for name, mentions in shown.items():
+                kept = {_place(x) for x in regions.get(name, ())}
+                own = found.setdefault(name, [])
+                kept |= {_place(x) for x in own}
+                own += [x for x in mentions if _place(x) not in kept]
+    return found
+
+
+def _place(mention: Mention) -> Tuple[int, int, str]:
+    return mention.start, mention.end, mention.label
+
+
 def _results(annotation: Any, record: Record) -> Tuple[Regions, Links]:
     regions: Regions = {}
     by_id: Dict[Any, Mention] = {}
@@ -188,7 +216,11 @@ def _strings_of(data: Dict[str, Any]) -> Dict[str, str]:
 
 
 def _documents(
-    record: Record, texts: Dict[str, str], regions: Optional[Regions], links: Links
+    record: Record,
+    texts: Dict[str, str],
+    regions: Optional[Regions],
+    links: Links,
+    rejected: Regions,
 ) -> Iterator[Record]:
     """A record for each text that has regions; without any, one for the main text. A
     relation between two texts is counted."""
@@ -196,6 +228,11 @@ def _documents(
     for name, mentions in (regions or {}).items():
         key = _text_of(name, mentions, texts)
         found.setdefault(key, []).extend(mentions)
+    wrong: Dict[str, List[Mention]] = {}
+    for name, mentions in rejected.items():
+        key = _text_of(name, mentions, texts)
+        wrong.setdefault(key, []).extend(mentions)
+        found.setdefault(key, [])
     if not found:
         found[_text_of("", [], texts)] = []
     places = {
@@ -214,7 +251,7 @@ def _documents(
         n_within += len(relations)
         is_last = i == len(found) - 1
         _check_text(text, mentions)
-        for mention in mentions:
+        for mention in (*mentions, *wrong.get(key, ())):
             mention.surface = _with_line_breaks(mention.surface, text)
         yield Record(
             record.path,
@@ -224,6 +261,7 @@ def _documents(
             unit="characters",
             doc_id=f"{record.path}:{record.line}" if len(found) > 1 else None,
             relations=relations or None,
+            rejected=wrong.get(key),
             n_unsupported=record.n_unsupported + len(links) - n_within
             if is_last
             else 0,
@@ -274,6 +312,7 @@ FORMAT = Format(
     description="Label Studio's JSON and JSON-MIN: tasks with labeled regions.",
     matches=is_label_studio,
     read=read_label_studio,
+    options=("partial",),
     example={
         "train.json": """\
 [{"id": 1, "data": {"text": "Apple Inc."}, "annotations": [{"result": [

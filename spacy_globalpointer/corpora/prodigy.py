@@ -8,9 +8,9 @@
 the document has those on which was annotated, unless they are word pieces.
 
 A row of a recipe that asks about one span at a time ("_is_binary", or the view "ner")
-says that this span is right or wrong and nothing about the rest. The accepted spans of
-one text are one document, at the end of the file, in which all other tokens are
-unknown.
+says that this span is right or wrong and nothing about the rest. The accepted and the
+rejected spans of one text are one document, at the end of the file, of which nothing
+else is known.
 """
 
 from pathlib import Path
@@ -35,8 +35,13 @@ from .source import Source
 OTHERS = ("label", "labels", "entities")
 
 
-def read_prodigy(path: Path, report: ConversionReport) -> Iterator[Record]:
-    """Read a file, line by line. Arguments as for `read_corpus`."""
+def read_prodigy(
+    path: Path, report: ConversionReport, partial: bool = False
+) -> Iterator[Record]:
+    """Read a file, line by line. Other arguments as for `read_corpus`.
+
+    partial (bool): Whether to keep spans that were rejected as such.
+    """
     binary: Dict[Any, Record] = {}
     with Source(path, report) as source:
         for row in source.json_values():
@@ -49,18 +54,19 @@ def read_prodigy(path: Path, report: ConversionReport) -> Iterator[Record]:
                     text=require_string(row, "text"),
                     unit="characters",
                 )
-                spans = _spans(row, record, report)
+                spans = _spans(row, record, report, partial)
                 if spans is not None:
                     record.mentions = [_mention(span) for span in spans]
                 _add_relations(record, row, spans or [])
                 record.tokens = _tokens(row, record.text or "")
-                is_accepted = row.get("answer", "accept") == "accept"
-                if not is_accepted:
+                answer = row.get("answer", "accept")
+                is_binary = row.get("_is_binary", row.get("_view_id") == "ner") is True
+                if answer != "accept" and not (is_binary and answer == "reject"):
                     reason = "document rejected or skipped"
                     report.add(reason, record, n=len(record.mentions or ()))
-                if row.get("_is_binary", row.get("_view_id") == "ner") is True:
-                    _add_answer(record, is_accepted, row, binary, report)
-                elif is_accepted:
+                if is_binary:
+                    _add_answer(record, answer, row, binary, report)
+                elif answer == "accept":
                     yield record
     yield from binary.values()
 
@@ -80,15 +86,20 @@ def is_prodigy(preview: Preview) -> bool:
     )
 
 
-def _spans(row: Any, record: Record, report: ConversionReport) -> Optional[List[Any]]:
-    """The spans that were not rejected."""
+def _spans(
+    row: Any, record: Record, report: ConversionReport, partial: bool
+) -> Optional[List[Any]]:
+    """The spans that were not rejected. Those that were are the record's, if it is
+    annotated in part."""
     # A task that was answered without a span has none, where no span is said of.
     if row.get("spans") is None:
         return [] if "answer" in row else None
     spans = []
     for span in map(require_object, require_list(row, "spans")):
         # Spans may have an answer of their own.
-        if span.get("answer") in ("reject", "ignore"):
+        if partial and span.get("answer") == "reject":
+            record.rejected = [*(record.rejected or ()), _mention(span)]
+        elif span.get("answer") in ("reject", "ignore"):
             report.add("span rejected or skipped", record, _mention(span))
         else:
             spans.append(span)
@@ -139,7 +150,7 @@ def _add_relations(record: Record, row: Any, spans: List[Any]) -> None:
 
 def _add_answer(
     record: Record,
-    is_accepted: bool,
+    answer: str,
     row: Any,
     texts: Dict[Any, Record],
     report: ConversionReport,
@@ -148,20 +159,19 @@ def _add_answer(
     report.add("answer about one span (merged by text)", record)
     key = row.get("_input_hash")
     whole = texts.setdefault(key if is_offset(key) else record.text, record)
+    mentions = record.mentions or []
     if whole is record:
-        mentions, record.mentions = record.mentions or [], None
-        record.outside = []
+        record.mentions, record.outside = None, []
     else:
-        mentions = record.mentions or []
         whole.n_unsupported += record.n_unsupported
     # An answer about one span does not cover relations.
     whole.n_unsupported += len(record.relations or ())
     record.relations = None
-    if is_accepted and mentions:
-        known = whole.mentions or []
-        whole.mentions = known + [
-            mention for mention in mentions if mention not in known
-        ]
+    if answer in ("accept", "reject") and mentions:
+        right, wrong = whole.mentions or [], whole.rejected or []
+        known = right if answer == "accept" else wrong
+        known += [mention for mention in mentions if mention not in known]
+        whole.mentions, whole.rejected = right, wrong
 
 
 def _tokens(row: Any, text: str) -> Optional[List[str]]:
@@ -194,6 +204,7 @@ FORMAT = Format(
     description="Prodigy's JSONL: a text, and spans at characters, ends exclusive.",
     matches=is_prodigy,
     read=read_prodigy,
+    options=("partial",),
     example={
         "train.jsonl": """\
 {"text": "Apple", "spans": [{"start": 0, "end": 5, "label": "ORG"}], "answer": "accept"}

@@ -71,6 +71,9 @@ class Record:
     outside (Optional[List[Tuple[int, int]]]): Where it is known that there is no
         entity, in `unit`, ends exclusive, if the source does not know it of all
         that its mentions leave. None: it does.
+    rejected (Optional[List[Mention]]): Mentions that are known to be wrong, of a
+        document that is annotated in part: `mentions` are right, and nothing is known
+        of all else. None: it is annotated as a whole.
     doc (Optional[Doc]): The document itself, from spaCy's own format; mentions
         count its tokens.
     attrs (Dict[str, Any]): More attributes of the group of spans.
@@ -88,5 +91,6 @@ class Record:
     relations: Optional[List[Relation]] = None
     n_unsupported: int = 0
     outside: Optional[List[Tuple[int, int]]] = None
+    rejected: Optional[List[Mention]] = None
     doc: Optional[Doc] = None
     attrs: Dict[str, Any] = field(default_factory=dict)

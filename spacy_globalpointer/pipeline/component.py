@@ -25,12 +25,13 @@ from torch import Tensor
 
 from ..core.threads import one_thread, one_thread_in_fork
 from ..errors import Errors, Warnings
+from ..span_groups import negative_key
 from ..tasks import Task
 from ..tasks.drop_report import DropReport
 from ..tasks.spans import keep_candidates
 from .annotations import write_predictions
 from .candidates import CandidateReader
-from .gold import GoldReader, TrainingData, annotation_found, negative_key
+from .gold import GoldReader, TrainingData, annotation_found
 from .head_pipe import HeadPipe
 from .scoring import warn_of_unscored
 from .settings import Setting, check_labels

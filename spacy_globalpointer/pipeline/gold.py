@@ -10,7 +10,7 @@ from spacy.training import Example
 from ..core.arrays import Mask
 from ..core.span_table import touches_any
 from ..errors import Errors
-from ..span_groups import contiguous_spans
+from ..span_groups import contiguous_spans, negative_key
 from ..tasks.drop_report import DropReport
 from ..tasks.gold import AlignedGold
 from .alignment import Alignment
@@ -18,14 +18,6 @@ from .alignment import Alignment
 SOURCES = ("spans", "ents")
 # How many documents the widths of the model are found with.
 N_SAMPLE = 10
-
-
-def negative_key(spans_key: str) -> str:
-    """The key of doc.spans under which converters write rejected spans.
-
-    spans_key (str): That of the others.
-    """
-    return f"{spans_key}.negative"
 
 
 class GoldReader:

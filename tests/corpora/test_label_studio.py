@@ -6,8 +6,11 @@ import json
 import pytest
 
 from spacy_globalpointer.corpora import ConversionReport, CorpusError, find_format
+from spacy_globalpointer.span_groups import negative_key
 from tests.util.corpora_samples import array, result
-from tests.util.corpus_files import KEY, read, write
+from tests.util.corpus_files import KEY, convert, read, write
+
+REJECTED = negative_key(KEY)
 
 
 def task(data, *results, **more):
@@ -171,3 +174,100 @@ def test_a_task_without_a_text_is_an_error(tmp_path):
     path = write(tmp_path / "a.json", json.dumps([task({"n": 1})]))
     with pytest.raises(CorpusError, match="line 1: there is no text in"):
         read(path, format="label-studio")
+
+
+# As Label Studio 1.13 exports a task that was imported with a prediction: one region of
+# it was kept, one was removed, one has got another label, one is new.
+def labeled(name, text, label, **more):
+    names = {"from_name": "label", "to_name": "text", "type": "labels"}
+    start = "Ann met Bob in Cork".index(text)
+    value = {"start": start, "end": start + len(text), "text": text, "labels": [label]}
+    return {"id": name, **names, **more, "value": value}
+
+
+CORRECTED = {
+    "id": 41,
+    "annotations": [
+        {
+            "id": 17,
+            "completed_by": 1,
+            "result": [
+                labeled("s0", "Ann", "PER", origin="prediction", score=0.91),
+                labeled("s2", "Cork", "LOC", origin="prediction-changed", score=0.52),
+                labeled("xQ3", "Bob", "PER", origin="manual"),
+            ],
+            "was_cancelled": False,
+            "ground_truth": False,
+            "created_at": "2026-11-02T09:12:44.120Z",
+            "updated_at": "2026-11-02T09:12:44.120Z",
+            "draft_created_at": None,
+            "lead_time": 8.31,
+            "prediction": {},
+            "result_count": 3,
+            "unique_id": "8d0c",
+            "import_id": None,
+            "last_action": None,
+            "task": 41,
+            "project": 3,
+            "updated_by": 1,
+            "parent_prediction": 9,
+            "parent_annotation": None,
+            "last_created_by": None,
+        }
+    ],
+    "file_upload": "chosen.json",
+    "drafts": [],
+    "predictions": [
+        {
+            "id": 9,
+            "result": [
+                labeled("s0", "Ann", "PER", score=0.91),
+                labeled("s1", "met", "ORG", score=0.55),
+                labeled("s2", "Cork", "PER", score=0.52),
+            ],
+            "model_version": "en_pipeline-0.0.0",
+            "score": 0.52,
+            "task": 41,
+            "project": 3,
+        }
+    ],
+    "data": {"text": "Ann met Bob in Cork", "priority": 0.98},
+    "meta": {},
+    "total_annotations": 1,
+    "cancelled_annotations": 0,
+    "total_predictions": 1,
+    "comment_count": 0,
+    "project": 3,
+    "updated_by": 1,
+    "comment_authors": [],
+}
+WAITING = {"id": 42, "annotations": [], "predictions": [12], "data": {"text": "later"}}
+
+
+@pytest.mark.parametrize("partial", [False, True])
+def test_a_corrected_prediction(tmp_path, partial):
+    done, waiting = convert(export(tmp_path, CORRECTED, WAITING), partial=partial)
+    found = [(s.text, s.label_) for s in done.spans[KEY]]
+    assert found == [("Ann", "PER"), ("Cork", "LOC"), ("Bob", "PER")]
+    assert not waiting.spans
+    if partial:
+        wrong = [(s.text, s.label_) for s in done.spans[REJECTED]]
+        assert wrong == [("met", "ORG"), ("Cork", "PER")]
+        assert done.to_array("ENT_IOB").tolist() == [3, 0, 3, 0, 3]
+    else:
+        assert REJECTED not in done.spans
+
+
+def test_a_removed_prediction_is_of_its_own_text(tmp_path):
+    """Two texts, of which one has rejected regions alone."""
+    title, body = "Ann in Cork", "He met Bob"
+    kept = region(title, "Ann", "PER", tag="title")
+    wrong = [region(body, "Bob", "LOC", tag="body"), kept]
+    prediction = {"model_version": "x", "result": wrong}
+    texts = {"title": title, "body": body}
+    path = export(tmp_path, task(texts, kept, predictions=[prediction]))
+    first, second = convert(path, partial=True)
+    assert (first.text, second.text) == (title, body)
+    assert [s.text for s in first.spans[KEY]] == ["Ann"]
+    assert KEY not in second.spans and not len(first.spans[REJECTED])
+    assert [(s.text, s.label_) for s in second.spans[REJECTED]] == [("Bob", "LOC")]

@@ -3,20 +3,14 @@
 import itertools
 
 import pytest
-from spacy.tokens import DocBin
-from spacy.vocab import Vocab
 
-from spacy_globalpointer.corpora import (
-    Conversion,
-    ConversionReport,
-    CorpusError,
-    Options,
-    find_format,
-)
+from spacy_globalpointer.corpora import ConversionReport, CorpusError, find_format
+from spacy_globalpointer.span_groups import negative_key
 from tests.util.corpora_samples import lines
-from tests.util.corpus_files import KEY, read, write
+from tests.util.corpus_files import KEY, convert, read, write
 
 TEXT = "Ann met Bob in Cork"
+REJECTED = negative_key(KEY)
 
 
 def span(part, label, **more):
@@ -79,21 +73,53 @@ def test_answers_about_one_span_are_one_document(tmp_path, with_hash):
     found, counts = spans(path)
     assert found == [
         (TEXT, [("Ann", "PER"), ("Bob", "PER"), ("Cork", "LOC")]),
-        ("No one", None),
+        ("No one", []),
     ]
     assert counts == {
         "answer about one span (merged by text)": 5,
-        "document rejected or skipped": 2,
-        "token with unknown entity status": 2,
-        "document without annotation": 1,
+        "span rejected (kept as rejected)": 2,
+        "token with unknown entity status": 4,
     }
+    docs = read(path, lang="en")
+    wrong = [[(s.text, s.label_) for s in doc.spans[REJECTED]] for doc in docs]
+    assert wrong == [[("Cork", "PER")], [("No", "PER")]]
+
+
+def test_what_is_ignored_says_nothing(tmp_path):
+    rows = [
+        row(span("Ann", "PER"), answer="ignore", _is_binary=True),
+        row(span("Bob", "PER"), answer="reject", _is_binary=True),
+        row(span("Bob", "PER"), answer="reject", _is_binary=True),
+    ]
+    path = write(tmp_path / "a.jsonl", lines(*rows))
+    (doc,) = convert(path)
+    assert KEY not in doc.spans
+    assert [s.text for s in doc.spans[REJECTED]] == ["Bob"]
+
+
+@pytest.mark.parametrize("partial", [False, True])
+def test_rejected_spans_of_a_text_that_is_annotated_in_part(tmp_path, partial):
+    spans_of = [
+        span("Ann", "PER"),
+        span("Cork", "PER", answer="reject"),
+        span("Bob", "PER", answer="ignore"),
+    ]
+    path = write(tmp_path / "a.jsonl", lines(row(*spans_of), row(text="No one")))
+    docs = convert(path, partial=partial)
+    assert [s.text for s in docs[0].spans[KEY]] == ["Ann"]
+    if not partial:
+        assert all(REJECTED not in doc.spans for doc in docs)
+        return
+    wrong = [[(s.text, s.label_) for s in doc.spans[REJECTED]] for doc in docs]
+    assert wrong == [[("Cork", "PER")], []]
+    assert docs[0].to_array("ENT_IOB").tolist() == [3, 0, 0, 0, 0]
+    assert docs[1].to_array("ENT_IOB").tolist() == [0, 0]
 
 
 def test_the_rest_of_such_a_text_is_unknown(tmp_path):
     rows, _ = binary_rows(True)
     path = write(tmp_path / "a.jsonl", lines(*rows))
-    Conversion(path, tmp_path / "a.spacy", Options(ents=True)).run()
-    (doc,) = DocBin().from_disk(tmp_path / "a.spacy").get_docs(Vocab())
+    (doc,) = convert(path)
     assert doc.to_array("ENT_IOB").tolist() == [3, 0, 3, 0, 3]
 
 

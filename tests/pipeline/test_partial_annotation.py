@@ -10,7 +10,7 @@ from thinc.api import Adam
 
 from spacy_globalpointer.evaluation.candidates import score_batches
 from spacy_globalpointer.evaluation.outputs import read_outputs
-from spacy_globalpointer.pipeline.gold import negative_key
+from spacy_globalpointer.span_groups import negative_key
 from tests.util.pipelines import (
     EVERY_HEAD,
     KEY,

@@ -2,10 +2,15 @@
 
 from pathlib import Path
 
+from spacy.tokens import DocBin
+from spacy.vocab import Vocab
+
 from spacy_globalpointer.corpora import (
+    Conversion,
     ConversionReport,
     DocBuilder,
     LanguageTools,
+    Options,
     read_corpus,
 )
 
@@ -22,6 +27,14 @@ def read(path, report=None, format=None, **options):
     report = report or ConversionReport()
     build = builder(report, **options)
     return [build(record) for record in read_corpus(Path(path), report, format)]
+
+
+def convert(path, **options):
+    """The documents that `convert` writes of a file, with entities."""
+    target = path.with_suffix(".spacy")
+    options = Options(spans_key=KEY, ents=True, **options)
+    Conversion(path, target, options).run()
+    return list(DocBin().from_disk(target).get_docs(Vocab()))
 
 
 def write(path, content):
