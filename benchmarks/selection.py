@@ -122,17 +122,15 @@ def plot(rows: List[Dict[str, Any]]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("corpus", type=Path, help="corpus with train and test")
-    parser.add_argument("--by", nargs="+", default=["random", "margin", "entropy"])
-    parser.add_argument(
-        "--sizes", type=int, nargs="+", default=[50, 100, 200, 300, 450]
-    )
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--by", nargs="+", default=["random", "entropy"])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[50, 100, 200, 300])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--steps", type=int, default=300)
     args = parser.parse_args()
     docs = read(args.corpus, spacy.blank("en"))
     labels = sorted({s.label_ for doc in docs["train"] for s in doc.spans[KEY]})
     rows: List[Dict[str, Any]] = []
-    total = args.seeds * (1 + len(args.by) * (len(args.sizes) - 1))
+    total = len(args.seeds) * (1 + len(args.by) * (len(args.sizes) - 1))
     with tqdm(total=total, disable=None) as bar:
 
         def add(by: str, seed: int, annotated: List[Doc], nlp: Language) -> None:
@@ -144,7 +142,7 @@ def main() -> None:
             sys.stdout.write(f"{row}\n")
             sys.stdout.flush()
 
-        for seed in range(args.seeds):
+        for seed in args.seeds:
             order = shuffled(len(docs["train"]), seed)
             first = [docs["train"][i] for i in order[: args.sizes[0]]]
             start = train(first, labels, args.steps, seed)
