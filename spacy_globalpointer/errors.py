@@ -215,6 +215,8 @@ class Errors(metaclass=_WithCodes):
         "CUDA, for example `pip install 'spacy[cuda12x]'`, or leave out --gpu-id."
     )
     E183 = "to_dataframe needs pandas: pip install pandas. to_records does without."
+    E175 = "The code in {path} cannot be imported: {reason}"
+    E176 = "{path} has no documents."
     E180 = "Unknown language {lang!r}: spaCy has no language with this code."
     E181 = "{path} exists and is not replaced. Delete it, or name another folder."
     E182 = "Give --flat or --system {system}, not both."

@@ -4,7 +4,6 @@ from typing import List, Optional
 
 import typer
 from tqdm import tqdm
-from wasabi import msg
 
 from ..annotate.annotator import Options, Summary
 from ..annotate.blocks import KINDS
@@ -15,6 +14,7 @@ from ..annotate.runs import Report
 from ..annotate.selection import BY, Selection
 from ..errors import Errors
 from .common import GPU_ID, MODEL
+from .messages import QUIET, msg
 
 ON_ERROR = ("error", "skip")
 FORMATS = {".spacy": "spacy", ".parquet": "parquet"}
@@ -94,6 +94,7 @@ def annotate_cli(
         False, "--overwrite", help="Replace an output of another run"
     ),
     gpu_id: int = GPU_ID,
+    quiet: bool = QUIET,
 ) -> None:
     """Annotate texts with a trained pipeline.
 

@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
 import numpy
+import srsly
 import torch
 import typer
 from spacy import util
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
-from wasabi import msg
 
 from ..core.arrays import Floats
 from ..errors import Errors, Warnings
@@ -25,11 +25,13 @@ from ..evaluation import (
     read_candidates,
     read_table,
 )
+from ..evaluation.candidates import LOWEST_PROBABILITY
 from ..pipeline.annotations import write_predictions
 from ..pipeline.component import TaskPipe
 from ..pipeline.settings import to_config
 from ..tasks import SpanTask
 from .common import (
+    CODE,
     COMPONENT,
     DATA,
     GPU_ID,
@@ -40,8 +42,10 @@ from .common import (
     run_before,
     save,
 )
+from .messages import JSON, QUIET, msg
 
 Settings = Dict[str, Any]
+Scores = Dict[str, float]
 
 # The settings that are chosen.
 CHOSEN_SETTINGS = ("threshold", "label_thresholds", "label_temperatures", "overlap")
@@ -78,6 +82,9 @@ def calibrate_cli(
     ),
     component: Optional[str] = COMPONENT,
     gpu_id: int = GPU_ID,
+    code: Optional[Path] = CODE,
+    as_json: bool = JSON,
+    quiet: bool = QUIET,
 ) -> None:
     """Choose the thresholds that maximize F1 on held-out data, or that reach a given
     precision or recall, and write a pipeline that uses them: a global threshold and one
@@ -110,24 +117,64 @@ def calibrate_cli(
     if target.value(*counts[best]) < 0:
         asked = f"precision of {precision}" if recall is None else f"recall of {recall}"
         msg.warn(Warnings.W030.format(asked=asked, path=data))
-    save_with_settings(nlp, pipe.name, choices[best], output)
-    _print(pipe, candidates, before, choices[best])
-    was = _percentages(*_count(pipe, candidates, before))
-    now = _percentages(*counts[best])
-    msg.info(f"Micro P, R, F1 on {data}: {was} before, {now} now")
+    now = choices[best]
+    save_with_settings(nlp, pipe.name, now, output)
+    notes = _notes(pipe, candidates, now)
+    _print(pipe, candidates, before, now, notes)
+    scores = {"spans": (_prf(*_count(pipe, candidates, before)), _prf(*counts[best]))}
+    _say_scores(f"on {data}", *scores["spans"])
     if pipe.cfg["set_ents"]:
         references, gold = _entity_gold(pipe, examples)
-        was, now = (
+        was_ents, now_ents = (
             _score_ents(pipe, every, examples, references, settings)
-            for settings in (before, choices[best])
+            for settings in (before, now)
         )
-        msg.info(f"Micro P, R, F1 of doc.ents against {gold}: {was} before, {now} now")
+        scores["ents"] = was_ents, now_ents
+        _say_scores(f"of doc.ents against {gold}", was_ents, now_ents)
     msg.good(f"Wrote {output}")
+    if as_json:
+        result = {
+            "settings": now,
+            "notes": notes,
+            "scores": {
+                name: dict(zip(("before", "now"), pair))
+                for name, pair in scores.items()
+            },
+            "before": before,
+        }
+        typer.echo(srsly.json_dumps(result, indent=2))
 
 
-def _percentages(n_right: float, n_predicted: float, n_gold: float) -> str:
-    scores = prf(numpy.array([n_right, n_predicted, n_gold]))
-    return ", ".join(f"{100 * score:.2f}" for score in scores)
+def _say_scores(what: str, was: Scores, now: Scores) -> None:
+    texts = (
+        ", ".join(f"{100 * value:.2f}" for value in scores.values())
+        for scores in (was, now)
+    )
+    msg.info("Micro P, R, F1 {}: {} before, {} now".format(what, *texts))
+
+
+def _notes(
+    pipe: TaskPipe[SpanTask], candidates: Candidates, now: Settings
+) -> Dict[str, str]:
+    """Why labels have the global threshold, by label."""
+    n_right = numpy.bincount(
+        candidates.spans.labels[candidates.right], minlength=len(pipe.labels)
+    )
+    notes = {}
+    for label, n_gold, n in zip(pipe.labels, candidates.n_gold, n_right):
+        if not now["label_thresholds"]:
+            notes[label] = "global: thresholds by label gave no better result"
+        elif not n_gold:
+            notes[label] = "global: no gold spans"
+        elif not n:
+            notes[label] = (
+                f"global: no gold span has a probability of {LOWEST_PROBABILITY}"
+            )
+    return notes
+
+
+def _prf(n_right: float, n_predicted: float, n_gold: float) -> Scores:
+    return dict(zip("prf", prf(numpy.array([n_right, n_predicted, n_gold])).tolist()))
 
 
 def _entity_gold(
@@ -152,7 +199,7 @@ def _score_ents(
     examples: List[Example],
     references: List[Doc],
     settings: Settings,
-) -> str:
+) -> Scores:
     """What doc.ents scores with other settings, beside the entities of components
     before."""
     scaled, thresholds = _scaled(pipe, candidates, settings)
@@ -160,7 +207,7 @@ def _score_ents(
     docs = [example.predicted.copy() for example in examples]
     write_predictions(docs, kept, pipe.task, {**pipe.cfg, **settings})
     table = read_table(zip(references, docs), entities)
-    return _percentages(*label_counts(table).sum((0, 1)))
+    return _prf(*label_counts(table).sum((0, 1)))
 
 
 def _count(
@@ -259,11 +306,14 @@ def save_with_settings(
 
 
 def _print(
-    pipe: TaskPipe[SpanTask], candidates: Candidates, before: Settings, now: Settings
+    pipe: TaskPipe[SpanTask],
+    candidates: Candidates,
+    before: Settings,
+    now: Settings,
+    notes: Dict[str, str],
 ) -> None:
-    rows = [
-        ("(all)", before["threshold"], now["threshold"], 1.0, candidates.n_gold.sum())
-    ]
+    n_all = candidates.n_gold.sum()
+    rows = [("(all)", before["threshold"], now["threshold"], 1.0, n_all)]
     temperatures, _ = _arrays(pipe, now)
     for label, t, n_gold in zip(pipe.labels, temperatures, candidates.n_gold):
         values = [
@@ -272,11 +322,14 @@ def _print(
         ]
         rows.append((label, *values, t, n_gold))
     msg.divider("Settings")
-    header = ("Label", "Before", "Now", "Temperature", "Gold spans")
+    header = ("Label", "Before", "Now", "Temperature", "Gold spans", "Note")
     msg.table(
-        [(label, *(f"{x:.3f}" for x in values), n) for label, *values, n in rows],
+        [
+            (label, *(f"{x:.3f}" for x in values), n, notes.get(label, ""))
+            for label, *values, n in rows
+        ],
         header=header,
-        aligns=tuple("lrrrr"),
+        aligns=tuple("lrrrrl"),
         divider=True,
     )
     msg.text(f"overlap: {before['overlap']!r} before, {now['overlap']!r} now")

@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Optional
 
 import srsly
 import typer
-from wasabi import Printer
+from wasabi import MESSAGES
 
 from ..corpora import LanguageTools
 from ..corpora.corpus_table import CorpusTable
@@ -13,6 +13,7 @@ from ..corpora.findings import ERROR, WARNING, check
 from ..errors import Errors
 from ..pipeline.gold import SOURCES
 from .common import require_spacy_files
+from .messages import JSON, QUIET, msg
 
 COUNTS = (
     *("documents", "sentences", "tokens", "spans"),
@@ -45,13 +46,13 @@ def check_cli(
         "-l",
         help="Language code of the pipeline, to find spans with a boundary inside one of its tokens",
     ),
-    as_json: bool = typer.Option(False, "--json", help="Print the result as JSON"),
+    as_json: bool = JSON,
+    quiet: bool = QUIET,
 ) -> None:
     """Show statistics of a corpus and likely problems for training.
 
     The exit status is 1 if a problem blocks training, else 0.
     """
-    msg = Printer(no_print=as_json)
     if gold not in SOURCES:
         _fail(
             Errors.E004.format(setting="--gold", allowed=SOURCES, value=gold), as_json
@@ -72,7 +73,7 @@ def check_cli(
     if as_json:
         typer.echo(srsly.json_dumps(result, indent=2))
     else:
-        _print(result, msg)
+        _print(result)
     raise typer.Exit(0 if result["ok"] else 1)
 
 
@@ -81,11 +82,11 @@ def _fail(text: str, as_json: bool) -> None:
     if as_json:
         typer.echo(srsly.json_dumps({"findings": [finding], "ok": False}, indent=2))
     else:
-        Printer().fail("Cannot check the corpus", text)
+        msg.fail("Cannot check the corpus", text)
     raise typer.Exit(1)
 
 
-def _print(result: Dict[str, Any], msg: Printer) -> None:
+def _print(result: Dict[str, Any]) -> None:
     splits = list(result["splits"])
     msg.divider("Splits")
     rows: List[Any] = [
@@ -93,43 +94,44 @@ def _print(result: Dict[str, Any], msg: Printer) -> None:
         for count in COUNTS
         if count in result["splits"]["train"]
     ]
-    _table(msg, ("", *splits), rows)
+    _table(("", *splits), rows)
     msg.divider("Labels")
     rows = [
         (label, *(f"{counts[split]:,}" for split in splits))
         for label, counts in result["labels"].items()
     ]
-    _table(msg, ("", *splits), rows)
+    _table(("", *splits), rows)
     if result["lengths"]:
         msg.divider("Span lengths in train")
         rows = [
             (f"{row['percent']} %", *(f"{row[key]:,}" for key in list(row)[1:]))
             for row in result["lengths"]
         ]
-        _table(msg, tuple(result["lengths"][0]), rows)
+        _table(tuple(result["lengths"][0]), rows)
     msg.divider("Sentences that occur in two splits")
     rows = [tuple(row.values()) for row in result["shared"]]
-    _table(msg, tuple(result["shared"][0]), rows, "ll")
+    _table(tuple(result["shared"][0]), rows, "ll")
     msg.divider("Unseen in train")
     rows = [
         (split, *(f"{100 * share:.1f} %" for share in shares.values()))
         for split, shares in result["unseen"].items()
     ]
-    _table(msg, ("", *next(iter(result["unseen"].values()))), rows)
+    _table(("", *next(iter(result["unseen"].values()))), rows)
     if result["recommended"]:
         msg.divider("Recommended settings")
         for name, value in result["recommended"].items():
             msg.text(f"{name} = {srsly.json_dumps(value)}")
     msg.divider("Findings")
-    say = {ERROR: msg.fail, WARNING: msg.warn}
+    styles = {ERROR: MESSAGES.FAIL, WARNING: MESSAGES.WARN}
     for finding in result["findings"]:
-        say.get(finding["level"], msg.info)(finding["message"])
+        style = styles.get(finding["level"], MESSAGES.INFO)
+        msg.text(finding["message"], color=style, icon=style)
     if result["ok"]:
         msg.good("No blocking problems.")
     else:
         msg.fail("Some problems block training.")
 
 
-def _table(msg: Printer, header: Any, rows: List[Any], left: str = "l") -> None:
+def _table(header: Any, rows: List[Any], left: str = "l") -> None:
     aligns = tuple(left.ljust(len(header), "r"))
     msg.table(rows, header=header, divider=True, aligns=aligns)

@@ -9,8 +9,6 @@ from spacy import util
 from spacy.language import Language
 from spacy.training import Corpus, Example
 from spacy.training.corpus import FILE_TYPE
-from tqdm import tqdm
-from wasabi import msg
 
 from .. import environment
 from ..errors import Errors, Warnings
@@ -19,16 +17,36 @@ from ..pipeline.component import TaskPipe, task_pipes
 from ..pipeline.gold import annotation_found
 from ..prediction import little_padding
 from ..tasks.drop_report import DropReport
+from .messages import msg, progress
 
 MODEL = typer.Argument(..., help="Trained pipeline: a folder or a package")
 DATA = typer.Argument(..., help="Annotated documents, a .spacy file", exists=True)
 GPU_ID = typer.Option(-1, "--gpu-id", "-g", help="GPU to use, -1 for the CPU")
+CODE = typer.Option(
+    None,
+    "--code",
+    help="Python file with registered functions of the pipeline",
+    exists=True,
+    dir_okay=False,
+    callback=lambda path: import_code(path),
+)
 COMPONENT = typer.Option(
     None,
     "--component",
     "-c",
     help="Name of the component, if the pipeline has more than one. Default: the last span component",
 )
+
+
+def import_code(path: Optional[Path]) -> Optional[Path]:
+    """Import a Python file, or exit with an error that says why it cannot be."""
+    if path is not None:
+        try:
+            util.import_file("python_code", path)
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            msg.fail(Errors.E175.format(path=path, reason=reason), exits=1)
+    return path
 
 
 def use_gpu(gpu_id: int) -> None:
@@ -54,7 +72,7 @@ def load(
     use_gpu(gpu_id)
     try:
         nlp = util.load_model(model)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         msg.fail(f"Cannot load the pipeline {model}", str(error), exits=1)
     return nlp, find_component(nlp, component)
 
@@ -82,6 +100,8 @@ def read(nlp: Language, pipe: TaskPipe, path: Path, limit: int = 0) -> List[Exam
     except (KeyError, TypeError, ValueError) as error:
         reason = str(error).partition("\n")[0]
         msg.fail(Errors.E173.format(path=path, reason=reason), exits=1)
+    if not examples:
+        msg.fail(Errors.E176.format(path=path), exits=1)
     _report_missing(pipe, examples, path)
     if pipe.cfg["gold"] == "ents":
         for example in examples:
@@ -156,8 +176,8 @@ def _run_without(
     examples = list(examples)
     with nlp.select_pipes(disable=disable), little_padding(nlp):
         docs = nlp.pipe(example.predicted for example in examples)
-        progress = tqdm(docs, total=len(examples), desc=title, leave=False, unit="doc")
-        for example, doc in zip(examples, progress):
+        bar = progress(docs, total=len(examples), desc=title, unit="doc")
+        for example, doc in zip(examples, bar):
             example.predicted = doc
 
 

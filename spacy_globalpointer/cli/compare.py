@@ -11,7 +11,7 @@ import signal
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Optional
 
 import spacy
 import srsly
@@ -19,7 +19,6 @@ import typer
 from spacy.cli._util import parse_config_overrides
 from thinc.api import Config
 from tqdm import tqdm
-from wasabi import msg
 
 from .. import __version__
 from ..comparison.given import end_to_end
@@ -28,7 +27,8 @@ from ..comparison.speed import measure_all
 from ..comparison.table import markdown, tabulate
 from ..files import write_whole
 from ..training.configs import assemble, enable_static_vectors, save_vectors
-from .common import GPU_ID, use_gpu
+from .common import CODE, GPU_ID, use_gpu
+from .messages import QUIET, msg
 
 # What a run depends on beside its config and corpus.
 VERSIONS = (spacy.__version__, __version__)
@@ -59,6 +59,8 @@ def compare_cli(
     vectors: str = typer.Option("", help="Static vectors, a word2vec text file"),
     rounds: int = typer.Option(5, help="Timed rounds of the speed", min=1),
     gpu_id: int = GPU_ID,
+    code: Optional[Path] = CODE,
+    quiet: bool = QUIET,
 ) -> None:
     """Train SYSTEMS with SEEDS, score them on test, and write one table. Interrupted,
     it goes on where it stopped. All other arguments are settings of the configs, as

@@ -6,7 +6,6 @@ from typing import List, Optional
 
 import typer
 from tqdm import tqdm
-from wasabi import msg
 
 from ..corpora import FORMATS, Conversion, Converted, CorpusError, Options
 from ..corpora.align import ALIGN
@@ -18,6 +17,7 @@ from ..corpora.layout import parse_columns
 from ..corpora.reference import describe_formats
 from ..corpora.splits import parse_patterns, parse_shares
 from ..errors import Errors
+from .messages import QUIET, msg
 
 
 def list_formats(wanted: bool) -> None:
@@ -121,6 +121,7 @@ def convert_cli(
         "--allow-loss",
         help="Exit with status 0 even if more than a tenth of the spans are dropped because of a boundary inside a token",
     ),
+    quiet: bool = QUIET,
     _: bool = typer.Option(
         False,
         "--list-formats",
@@ -176,8 +177,7 @@ def convert_cli(
         _warn(conversion)
         msg.info("Reading")
         for line in conversion.describe():
-            # Lines stay as they are.
-            typer.echo(line)
+            msg.text(line)
         if conversion.copied:
             msg.warn(
                 f"No test split in {source}. The dev split is also written as test."
@@ -189,7 +189,7 @@ def convert_cli(
             unit="B",
             unit_scale=True,
             leave=False,
-            disable=None,
+            disable=True if msg.is_silent else None,
         ) as bar:
             converted = conversion.run(bar.update)
     except CorpusError as error:

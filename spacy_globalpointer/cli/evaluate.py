@@ -6,11 +6,11 @@ from typing import Any, Dict, Optional
 
 import srsly
 import typer
-from wasabi import msg
 
 from ..evaluation import span_metrics
 from ..evaluation.result import SETTINGS
 from .common import (
+    CODE,
     COMPONENT,
     DATA,
     GPU_ID,
@@ -20,6 +20,7 @@ from .common import (
     predict,
     read,
 )
+from .messages import JSON, QUIET, msg
 
 
 def evaluate_cli(
@@ -30,6 +31,9 @@ def evaluate_cli(
     ),
     component: Optional[str] = COMPONENT,
     gpu_id: int = GPU_ID,
+    code: Optional[Path] = CODE,
+    as_json: bool = JSON,
+    quiet: bool = QUIET,
 ) -> None:
     """Score the spans of a pipeline strictly: offsets and label must agree.
 
@@ -54,6 +58,8 @@ def evaluate_cli(
         "words_per_second": round(n_words / seconds) if n_words else 0,
         **span_metrics(examples, reader.spans_key, reader.source, reader.rejected_key),
     }
+    if as_json:
+        typer.echo(srsly.json_dumps(metrics, indent=2))
     _print(metrics)
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)

@@ -6,11 +6,11 @@ from typing import Optional
 import typer
 from spacy import util
 from spacy.cli.init_config import RECOMMENDATIONS
-from wasabi import msg
 
 from ..errors import Errors
 from ..project import CONFIGS, create_project, require_new
 from ..training.configs import assemble
+from .messages import QUIET, msg
 
 TOK2VEC, TRANSFORMER = "tok2vec", "transformer"
 FLAT_SYSTEM = "global_pointer_semi_markov_crf"
@@ -41,6 +41,7 @@ def init_cli(
         "-s",
         help=f"Another system on the encoder. One of {', '.join(SYSTEMS)}",
     ),
+    quiet: bool = QUIET,
 ) -> None:
     """Write a project that converts a corpus, trains, chooses thresholds, evaluates and
     reports, or with --config-only a config for `spacy train`. `spacy project run all

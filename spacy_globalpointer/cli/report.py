@@ -6,11 +6,11 @@ from typing import List, Optional
 import typer
 from spacy.training import Corpus
 from spacy.training.corpus import FILE_TYPE, walk_corpus
-from wasabi import msg
 
 from ..evaluation import Result, TrainingSet, compare, read_training_log
 from ..folders import require_replaceable
 from .common import (
+    CODE,
     COMPONENT,
     DATA,
     GPU_ID,
@@ -20,6 +20,7 @@ from .common import (
     predict,
     read,
 )
+from .messages import QUIET, msg
 
 
 def report_cli(
@@ -58,6 +59,8 @@ def report_cli(
     seed: int = typer.Option(0, "--seed", help="Seed of the resamples"),
     component: Optional[str] = COMPONENT,
     gpu_id: int = GPU_ID,
+    code: Optional[Path] = CODE,
+    quiet: bool = QUIET,
 ) -> None:
     """Show what a pipeline does on annotated documents: scores with intervals, scores
     by kind of span and text, errors, reliability of the probabilities, and the

@@ -14,13 +14,13 @@ from spacy.cli._util import (
     show_validation_error,
 )
 from spacy.training.initialize import init_nlp
-from wasabi import msg
 
 from ..environment import use_gpu
 from ..errors import Errors
 from ..training.checkpoint import FILE_NAME
 from ..training.group import Group, join_group, launch, torchrun_rank
 from ..training.loop import train
+from .messages import QUIET, msg
 
 # Overrides of settings are read from what is left of the arguments.
 CONTEXT_SETTINGS = {"allow_extra_args": True, "ignore_unknown_options": True}
@@ -57,6 +57,7 @@ def train_cli(
         "-g",
         help="GPU of the first worker, -1 for the CPU. The others use the GPUs after it",
     ),
+    quiet: bool = QUIET,
 ) -> None:
     """Train a pipeline as `spacy train` does, with several processes that share the
     documents of each batch. Settings of the config are overridden in the same way, such

@@ -1,20 +1,22 @@
 """One component of a pipeline that was trained with several on one encoder."""
 
 from pathlib import Path
-from typing import List
+from typing import List, Optional
 
 import typer
 from spacy.language import Language
-from wasabi import msg
 
 from ..pipeline.component import task_pipes
-from .common import MODEL, load, save
+from .common import CODE, MODEL, load, save
+from .messages import QUIET, msg
 
 
 def unbundle_cli(
     model: str = MODEL,
     component: str = typer.Argument(..., help="Name of the component that stays"),
     output: Path = typer.Argument(..., help="Folder for the pipeline"),
+    code: Optional[Path] = CODE,
+    quiet: bool = QUIET,
 ) -> None:
     """Cut a pipeline down to one of its span recognizers, without training: the
     others are left out, and encoders that served them alone. What stays predicts as

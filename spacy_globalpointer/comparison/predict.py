@@ -1,7 +1,7 @@
 """What a system predicts: the components of this package, and those of spaCy."""
 
 from pathlib import Path
-from typing import List
+from typing import List, Optional, cast
 
 import numpy
 from spacy.language import Language
@@ -10,8 +10,8 @@ from spacy.training import Corpus, Example
 
 from ..cli import common
 from ..evaluation import Target, best_threshold
-from ..models.span_scorer import get_head_layer
-from ..pipeline.component import TaskPipe
+from ..pipeline.component import TaskPipe, task_pipes
+from ..training.weights import trained_weights
 
 # Key of the gold spans, where a component of spaCy has none of its own.
 KEY = "sc"
@@ -21,9 +21,12 @@ LOWEST_PROBABILITY = 0.01
 
 def component(nlp: Language) -> TrainablePipe:
     """RETURNS (TrainablePipe): The component whose predictions are scored, the last."""
-    pipe = nlp.get_pipe(nlp.pipe_names[-1])
-    assert isinstance(pipe, TrainablePipe)
-    return pipe
+    return cast(TrainablePipe, nlp.get_pipe(nlp.pipe_names[-1]))
+
+
+def own_component(nlp: Language) -> Optional[TaskPipe]:
+    """RETURNS (Optional[TaskPipe]): The same, if it is one of this package."""
+    return task_pipes(nlp).get(nlp.pipe_names[-1])
 
 
 def spans_key(pipe: TrainablePipe) -> str:
@@ -39,9 +42,9 @@ def read(nlp: Language, data: Path, limit: int = 0) -> List[Example]:
     limit (int): Most documents to read, 0 for all.
     RETURNS (List[Example]): Examples without predictions.
     """
-    pipe = component(nlp)
-    if isinstance(pipe, TaskPipe):
-        return common.read(nlp, pipe, data, limit)
+    own = own_component(nlp)
+    if own is not None:
+        return common.read(nlp, own, data, limit)
     return list(Corpus(data, limit=limit)(nlp))
 
 
@@ -52,9 +55,9 @@ def predict(nlp: Language, examples: List[Example]) -> None:
     nlp (Language): A pipeline.
     examples (List[Example]): Changed in place.
     """
-    pipe = component(nlp)
-    if isinstance(pipe, TaskPipe):
-        common.predict(nlp, pipe, examples, "scoring")
+    pipe, own = component(nlp), own_component(nlp)
+    if own is not None:
+        common.predict(nlp, own, examples, "scoring")
         return
     docs = nlp.pipe(example.predicted for example in examples)
     for example, doc in zip(examples, docs):
@@ -92,14 +95,7 @@ def choose_threshold(nlp: Language, data: Path) -> float:
     )
 
 
-def head_parameters(pipe: TrainablePipe) -> int:
+def head_parameters(nlp: Language) -> int:
     """RETURNS (int): The number of weights behind the encoder."""
-    if isinstance(pipe, TaskPipe):
-        (shim,) = get_head_layer(pipe.model).shims
-        return sum(weights.numel() for weights in shim._model.parameters())
-    return sum(
-        node.get_param(name).size
-        for node in pipe.model.walk()
-        for name in node.param_names
-        if node.has_param(name)
-    )
+    *before, _ = nlp.pipe_names
+    return sum(weight.value.numel() for weight in trained_weights(nlp, before))

@@ -12,9 +12,9 @@ import srsly
 from spacy import util
 from spacy.language import Language
 from thinc.api import Config
-from wasabi import msg
 
 from ..cli.common import save as save_pipeline
+from ..cli.messages import msg
 from ..cli.unbundle import unbundle
 from ..environment import use_gpu
 from ..evaluation import entities, label_counts, read_table, spans_under, table_metrics
@@ -136,7 +136,7 @@ def score(nlp: Language, data: Path) -> Dict[str, Any]:
     pairs = [(example.reference, example.predicted) for example in examples]
     table = read_table(pairs, spans_under(key))
     return {
-        "head_parameters": head_parameters(pipe),
+        "head_parameters": head_parameters(nlp),
         "settings": {x: pipe.cfg[x] for x in CHOSEN_SETTINGS if x in pipe.cfg},
         "metrics": table_metrics(table, read_table(pairs, entities)),
         "labels": table.labels,

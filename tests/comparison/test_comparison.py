@@ -215,11 +215,12 @@ def test_peers_are_timed(peer, tmp_path):
 
 
 def test_head_parameters_are_those_behind_the_encoder():
-    pipe = train(listening_pipeline(), steps=1).get_pipe("global_pointer")
+    nlp = train(listening_pipeline(), steps=1)
+    pipe = nlp.get_pipe("global_pointer")
     n_labels, width, head_width = len(pipe.labels), 16, 16
     # Queries and keys of each label, with a bias.
     expected = n_labels * 2 * head_width * (width + 1)
-    assert predict.head_parameters(pipe) == expected
+    assert predict.head_parameters(nlp) == expected
 
 
 @pytest.mark.parametrize(
