@@ -17,12 +17,20 @@ from thinc.api import Config
 from typer.testing import CliRunner
 
 from spacy_globalpointer.cli import COMMANDS
-from spacy_globalpointer.pipeline.settings import SPAN_SETTINGS, TAG_SETTINGS
+from spacy_globalpointer.pipeline.settings import (
+    RELATION_SETTINGS,
+    SPAN_SETTINGS,
+    TAG_SETTINGS,
+)
 
 ROOT = Path(__file__).parents[1]
 PLOTS = "benchmarks/results"
 DIRECTIVE = re.compile(r"^\{\{ (\w+) ?(\S*) \}\}$", re.MULTILINE)
-SETTINGS = {"spans": SPAN_SETTINGS, "tags": TAG_SETTINGS}
+SETTINGS = {
+    "relations": RELATION_SETTINGS,
+    "spans": SPAN_SETTINGS,
+    "tags": TAG_SETTINGS,
+}
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -41,7 +49,7 @@ def on_page_markdown(markdown: str, page: Any, **kwargs: Any) -> str:
 def write_settings(name: str) -> str:
     """A table of settings: name, meaning, default.
 
-    name (str): "spans" or "tags".
+    name (str): "relations", "spans" or "tags".
     RETURNS (str): Markdown.
     """
     rows = [

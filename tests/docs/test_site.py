@@ -8,7 +8,11 @@ from importlib.util import find_spec
 import pytest
 
 from spacy_globalpointer.cli import COMMANDS
-from spacy_globalpointer.pipeline.settings import SPAN_SETTINGS, TAG_SETTINGS
+from spacy_globalpointer.pipeline.settings import (
+    RELATION_SETTINGS,
+    SPAN_SETTINGS,
+    TAG_SETTINGS,
+)
 from tests.util.files import ROOT
 
 
@@ -31,7 +35,7 @@ def site(tmp_path_factory):
 @pytest.mark.slow
 def test_the_reference_has_all_settings_and_commands(site):
     settings = (site / "reference/settings/index.html").read_text(encoding="utf8")
-    for name in {**SPAN_SETTINGS, **TAG_SETTINGS}:
+    for name in {**RELATION_SETTINGS, **SPAN_SETTINGS, **TAG_SETTINGS}:
         assert f"<td><code>{name}</code></td>" in settings, name
     assert "<td><code>0.5</code></td>" in settings
     commands = (site / "reference/commands/index.html").read_text(encoding="utf8")
