@@ -1,12 +1,15 @@
 """The site is built without a warning: no broken links, no missing pages, no unknown
 names in the reference."""
 
+import re
 import subprocess
 import sys
 from importlib.util import find_spec
 
 import pytest
+import srsly
 
+from spacy_globalpointer import __version__
 from spacy_globalpointer.cli import COMMANDS
 from spacy_globalpointer.pipeline.settings import (
     RELATION_SETTINGS,
@@ -52,3 +55,18 @@ def test_the_reference_has_all_settings_and_commands(site):
 def test_no_placeholder_is_left(site):
     for path in site.rglob("*.html"):
         assert "{{ " not in path.read_text(encoding="utf8"), path
+
+
+def test_the_citation_is_of_this_version():
+    citation = srsly.read_yaml(ROOT / "CITATION.cff")
+    assert citation["version"] == __version__
+    assert f"## [{__version__}] - {citation['date-released']}" in (
+        ROOT / "CHANGELOG.md"
+    ).read_text(encoding="utf8")
+
+
+def test_links_of_the_readme_lead_somewhere():
+    text = (ROOT / "README.md").read_text(encoding="utf8")
+    links = [x for x in re.findall(r"\]\(([^)]+)\)", text) if "://" not in x]
+    assert len(links) > 15
+    assert all((ROOT / link).exists() for link in links), links
