@@ -332,3 +332,8 @@ class Warnings(metaclass=_WithCodes):
         "Component '{name}' finds no relations in documents without spans: there is no "
         "doc.spans['{key}']. A component before it must fill this group."
     )
+    W053 = (
+        "Component '{name}' found more than {most} discontinuous entities in one "
+        "document and kept the first {most}. Set the threshold of 'NEXT-PIECE' in "
+        "`label_thresholds` higher."
+    )

@@ -110,6 +110,17 @@ def write_relations(
     group.attrs[RELATION_SCORES] = list(scores)
 
 
+def write_fragments(group: SpanGroup, rows: Sequence[Sequence[int]]) -> None:
+    """Replace the discontinuous entities of a group.
+
+    group (SpanGroup): The group.
+    rows (Sequence[Sequence[int]]): The positions of the pieces of each.
+    """
+    group.attrs.pop(FRAGMENTS, None)
+    if rows:
+        group.attrs[FRAGMENTS] = [list(row) for row in rows]
+
+
 def from_docs(docs: Sequence[Doc], **settings: Any) -> Doc:
     """Join documents, as `Doc.from_docs`, which drops the attributes of span groups.
 

@@ -6,7 +6,7 @@ So the objectives are those of spans.
 """
 
 from dataclasses import dataclass, fields, replace
-from typing import Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy
 import torch
@@ -191,3 +191,28 @@ def decode_links(
     lowest = numpy.maximum(thresholds, numpy.finfo("float64").min)
     pairs, labels = numpy.nonzero((scores >= lowest[:, None]).T)
     return LinkTable(heads[pairs], tails[pairs], labels, scores[labels, pairs])
+
+
+def maximal_paths(
+    heads: Sequence[int], tails: Sequence[int], most: int
+) -> List[List[int]]:
+    """The paths that cannot be made longer at either end.
+
+    heads, tails (Sequence[int]): Links, without a cycle.
+    most (int): How many paths are listed at most.
+    RETURNS (List[List[int]]): What they link, in order; one more than `most` if there
+        are more.
+    """
+    following: Dict[int, List[int]] = {}
+    for head, tail in zip(heads, tails):
+        following.setdefault(head, []).append(tail)
+    paths: List[List[int]] = []
+    unfinished = [[first] for first in sorted({*heads} - {*tails}, reverse=True)]
+    while unfinished and len(paths) <= most:
+        path = unfinished.pop()
+        ways = following.get(path[-1])
+        if ways is None:
+            paths.append(path)
+        else:
+            unfinished += [[*path, way] for way in sorted(ways, reverse=True)]
+    return paths

@@ -29,7 +29,7 @@ def score_given_spans(
     golds, docs = [], []
     for example in examples:
         doc = example.predicted.copy()
-        gold = read_relations(example, key, dropped)
+        gold = read_relations(example, key, dropped, pipe.cfg["pieces"])
         spans = [Span(doc, start, end, label) for start, end, label in gold.spans]
         doc.spans[key] = SpanGroup(doc, name=key, spans=spans)
         golds.append(example.reference)

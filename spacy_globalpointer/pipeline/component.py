@@ -323,7 +323,8 @@ class TaskPipe(HeadPipe, Generic[TaskT]):
         """RETURNS (GoldReader): Reads all gold spans, also those that are not among
         the candidates."""
         rejected = self.cfg.get("negative_spans_key")
-        return GoldReader(self.cfg["gold"], self.key, rejected)
+        pieces = self.cfg.get("pieces", False)
+        return GoldReader(self.cfg["gold"], self.key, rejected, pieces)
 
     def initialize(
         self,

@@ -29,6 +29,7 @@ class GoldReader:
         this group is annotated in part: its gold spans are right, the spans of the
         group are wrong, and nothing is known of all others. With "ents", tokens whose
         entity status is known stay known. None: there is no such key.
+    pieces (bool): Whether the pieces of discontinuous entities are gold spans too.
     RAISES (ValueError): If it is the key of the gold spans.
     """
 
@@ -36,13 +37,18 @@ class GoldReader:
     has_candidates = False
 
     def __init__(
-        self, source: str, spans_key: str, rejected_key: Optional[str] = None
+        self,
+        source: str,
+        spans_key: str,
+        rejected_key: Optional[str] = None,
+        pieces: bool = False,
     ) -> None:
         if source == "spans" and rejected_key == spans_key:
             raise ValueError(Errors.E193.format(key=spans_key))
         self.source = source
         self.spans_key = spans_key
         self.rejected_key = rejected_key
+        self.pieces = pieces
 
     @property
     def place(self) -> str:
@@ -67,7 +73,8 @@ class GoldReader:
             return None
         if self.source == "ents":
             return list(reference.ents)
-        return contiguous_spans(reference.spans.get(self.spans_key))
+        group = reference.spans.get(self.spans_key)
+        return list(group or ()) if self.pieces else contiguous_spans(group)
 
     def candidates(self, example: Example, dropped: DropReport) -> Optional[List[Span]]:
         """The spans that are scored, on the predicted tokens. None: all are."""

@@ -25,7 +25,7 @@ from torch import Tensor
 from ..core.objectives import Objective
 from ..core.threads import one_thread, one_thread_in_fork
 from ..errors import Errors, Warnings
-from ..linked_spans import write_relations
+from ..linked_spans import write_fragments, write_relations
 from ..models.link_scorer import begin_links, set_span_labels
 from ..models.types import SpanModelT
 from ..tasks.drop_report import DropReport
@@ -177,7 +177,8 @@ class RelationPipe(HeadPipe):
 
     @one_thread()
     def set_annotations(self, docs: Iterable[Doc], scores: LinkScores) -> None:
-        """Write the relations to the attributes of the groups of doc.spans.
+        """Write the relations, and the discontinuous entities if `pieces`, to the
+        attributes of the groups of doc.spans.
 
         docs (Iterable[Doc]): The documents.
         scores (LinkScores): Their scores, from `predict`.
@@ -185,6 +186,7 @@ class RelationPipe(HeadPipe):
         docs = list(docs)
         check_labels(self.cfg, self.name)
         links = self.task.decode(scores, self.cfg)
+        entities, links = self.task.join(links, scores.candidates, self.cfg)
         probabilities = self.task.link(links.scores).tolist()
         positions = scores.candidates.positions
         rows = zip(
@@ -199,9 +201,12 @@ class RelationPipe(HeadPipe):
         for doc, head, tail, label, probability in rows:
             found[doc].append((head, tail, self.labels[label]))
             values[doc].append(probability)
-        for doc, own, own_values in zip(docs, found, values):
+        for doc, own, own_values, paths in zip(docs, found, values, entities):
             if self.key in doc.spans:
-                write_relations(doc.spans[self.key], own, own_values)
+                group = doc.spans[self.key]
+                write_relations(group, own, own_values)
+                if self.cfg["pieces"]:
+                    write_fragments(group, [positions[x].tolist() for x in paths])
 
     @one_thread()
     def get_loss(
@@ -217,8 +222,11 @@ class RelationPipe(HeadPipe):
         return self._loss(self._golds(examples), scores)
 
     def _golds(self, examples: Iterable[Example]) -> List[AlignedRelations]:
-        dropped = self.dropped_gold
-        return [read_relations(example, self.key, dropped) for example in examples]
+        return [self._gold(example) for example in examples]
+
+    def _gold(self, example: Example) -> AlignedRelations:
+        pieces = self.cfg["pieces"]
+        return read_relations(example, self.key, self.dropped_gold, pieces)
 
     def _loss(
         self, golds: Sequence[AlignedRelations], scores: LinkScores
@@ -311,9 +319,9 @@ class RelationPipe(HeadPipe):
         span_labels: Set[str] = set()
         sample: List[Doc] = []
         for example in get_examples():
-            gold = read_relations(example, self.key, self.dropped_gold)
+            gold = self._gold(example)
             golds.append(AlignedRelations(gold.spans, gold.relations))
-            group = annotated_group(example.reference, self.key)
+            group = annotated_group(example.reference, self.key, self.cfg["pieces"])
             span_labels.update(span.label_ for span in group or ())
             if len(example.predicted) and len(sample) < N_SAMPLE:
                 sample.append(example.predicted)

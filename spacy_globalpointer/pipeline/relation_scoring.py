@@ -20,6 +20,7 @@ def relation_score(
     *,
     spans_key: str,
     symmetric: Sequence[str] = (),
+    pieces: bool = False,
     **cfg: Any,
 ) -> Dict[str, Any]:
     """Scores of relations.
@@ -28,17 +29,20 @@ def relation_score(
         an empty list, are left out.
     spans_key (str): Key of doc.spans.
     symmetric (Sequence[str]): Labels that have no direction.
+    pieces (bool): Whether discontinuous entities are scored too.
     cfg (Any): Other settings of the component.
     RETURNS (Dict[str, Any]): `relations_p`, `_r`, `_f` (micro) and `_per_type`, strict:
         offsets and labels of both spans, and the relation's label, must agree;
         `relations_boundaries_p`, `_r` and `_f`: the labels of the spans need not;
         `relations_unusable`: how many of the gold and the predicted relations are not
-        scored, by reason. None where there is neither gold nor prediction.
+        scored, by reason; the scores of `discontinuous_score` if `pieces`. None where
+        there is neither gold nor prediction.
     """
     strict, boundaries = PRFScore(), PRFScore()
     per_type: Dict[str, PRFScore] = {}
     unusable: Counter = Counter()
     is_annotated = False
+    examples = list(examples)
     for example in examples:
         group = annotated_group(example.reference, spans_key)
         if group is None:
@@ -66,6 +70,8 @@ def relation_score(
         scores["relations_per_type"] = {
             label: per_type[label].to_dict() for label in sorted(per_type)
         }
+    if pieces:
+        scores.update(discontinuous_score(examples, spans_key=spans_key))
     return scores
 
 

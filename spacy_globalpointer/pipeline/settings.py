@@ -316,6 +316,14 @@ SPAN_SETTINGS = {
         "annotated in part: its gold spans are right, these are wrong, the rest is "
         "unknown; null: no document is",
     ),
+    "pieces": Setting(
+        False,
+        bool,
+        "true or false",
+        _flag,
+        "learn and predict the pieces of discontinuous entities as spans with the "
+        "label of the entity, which a `relation_pointer` with `pieces = true` joins",
+    ),
     "candidates_key": Setting(
         None,
         Optional[str],
@@ -385,6 +393,14 @@ RELATION_SETTINGS = {
         _types,
         "which labels of spans each label may link; null: those of the training data; "
         '`"any"`: all',
+    ),
+    "pieces": Setting(
+        False,
+        bool,
+        "true or false",
+        _flag,
+        "find discontinuous entities too: pieces, which are spans of the group with "
+        "the same label, are joined by the label `NEXT-PIECE`",
     ),
     "negatives": Setting(
         5,

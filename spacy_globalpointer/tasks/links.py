@@ -15,7 +15,14 @@ from torch import Tensor, from_numpy
 
 from ..core.arrays import Floats, Ints, Mask
 from ..core.lattice import GoldSpans, Lattice
-from ..core.links import Links, LinkTable, decode_links, find_pairs, make_links
+from ..core.links import (
+    Links,
+    LinkTable,
+    decode_links,
+    find_pairs,
+    make_links,
+    maximal_paths,
+)
 from ..core.objectives import Objective
 from ..core.span_table import SpanTable, make_table
 from ..core.threads import one_thread
@@ -31,6 +38,10 @@ MAX_BATCH_PAIRS = 2**16
 # Start (inclusive) and end (exclusive) token, and label.
 PlaceT = Tuple[int, int, str]
 ANY = "any"
+# The label that joins a piece of a discontinuous entity to the next one.
+NEXT_PIECE = "NEXT-PIECE"
+# Most discontinuous entities of a document.
+MAX_ENTITIES = 1000
 
 
 @dataclass
@@ -229,6 +240,34 @@ class LinkTask:
             [i for i, label in enumerate(labels) if label in symmetric],
             allowed_types(settings),
         )
+
+    def join(
+        self, links: LinkTable, candidates: Candidates, settings: Settings
+    ) -> Tuple[List[List[List[int]]], LinkTable]:
+        """Join the pieces of discontinuous entities.
+
+        links (LinkTable): What was decoded.
+        candidates (Candidates): The spans of the batch.
+        settings (Mapping[str, Any]): With "labels".
+        RETURNS (Tuple[List[List[List[int]]], LinkTable]): For each document the
+            entities, as rows of the spans: the maximal paths of links from a piece to
+            one behind it; and all other links.
+        """
+        labels: List[str] = settings["labels"]
+        row = labels.index(NEXT_PIECE) if NEXT_PIECE in labels else -1
+        is_next = links.labels == row
+        spans, pieces = candidates.spans, links[is_next]
+        pieces = pieces[spans.ends[pieces.heads] <= spans.starts[pieces.tails]]
+        found: List[List[List[int]]] = []
+        docs = spans.docs[pieces.heads]
+        for doc in range(len(candidates.lengths)):
+            own = pieces[docs == doc]
+            paths = maximal_paths(own.heads.tolist(), own.tails.tolist(), MAX_ENTITIES)
+            if len(paths) > MAX_ENTITIES:
+                message = Warnings.W053.format(name=self.name, most=MAX_ENTITIES)
+                warnings.warn(message, stacklevel=2)
+            found.append(paths[:MAX_ENTITIES])
+        return found, links[~is_next]
 
     def link(self, scores: Floats) -> NDArray[numpy.floating[Any]]:
         """Probabilities from the scores of a table of links. *Shape:* (n,)"""

@@ -2,13 +2,19 @@
 
 import math
 import random
+from itertools import combinations, pairwise
 
 import numpy
 import pytest
 import torch
 
 from spacy_globalpointer.core.lattice import GoldSpans, Lattice
-from spacy_globalpointer.core.links import decode_links, find_pairs, make_links
+from spacy_globalpointer.core.links import (
+    decode_links,
+    find_pairs,
+    make_links,
+    maximal_paths,
+)
 from spacy_globalpointer.core.objectives import BinaryCrossEntropy, ClassImbalanceLoss
 from spacy_globalpointer.core.span_table import make_table
 
@@ -155,3 +161,25 @@ def test_loss(objective):
         step[row, pair] = 1e-5
         slope = by_loops((scores + step).numpy()) - by_loops((scores - step).numpy())
         assert float(gradient[row, pair, 0]) == pytest.approx(slope / 2e-5, abs=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_paths(seed):
+    """Against all sequences of places."""
+    rng = random.Random(seed)
+    n = rng.randint(1, 5)
+    links = {x for x in combinations(range(n), 2) if rng.random() < 0.5}
+    every = [x for size in range(2, n + 1) for x in combinations(range(n), size)]
+    expected = [
+        list(path)
+        for path in every
+        if links.issuperset(pairwise(path))
+        and not any(
+            (place, path[0]) in links or (path[-1], place) in links
+            for place in range(n)
+        )
+    ]
+    heads, tails = zip(*rng.sample(sorted(links), len(links))) if links else ((), ())
+    assert maximal_paths(heads, tails, 100) == sorted(expected)
+    if len(expected) > 1:
+        assert len(maximal_paths(heads, tails, 1)) == 2
