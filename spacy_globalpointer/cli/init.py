@@ -13,7 +13,7 @@ from ..training.configs import assemble
 from .messages import QUIET, msg
 
 TOK2VEC, TRANSFORMER = "tok2vec", "transformer"
-FLAT_SYSTEM = "global_pointer_semi_markov_crf"
+FLAT_SYSTEM, RELATION_SYSTEM = "global_pointer_semi_markov_crf", "relations"
 SYSTEMS = sorted(path.stem for path in CONFIGS.glob("systems/*.cfg"))
 
 
@@ -35,6 +35,9 @@ def init_cli(
         "--flat",
         help="No spans of the corpus overlap: learn whole answers (semi-Markov CRF)",
     ),
+    relations: bool = typer.Option(
+        False, "--relations", help="Learn relations between spans, too"
+    ),
     system: Optional[str] = typer.Option(
         None,
         "--system",
@@ -46,8 +49,10 @@ def init_cli(
     """Write a project that converts a corpus, trains, chooses thresholds, evaluates and
     reports, or with --config-only a config for `spacy train`. `spacy project run all
     FOLDER` runs the project on a demo corpus."""
-    if flat and system is not None:
-        msg.fail(Errors.E182.format(system=system), exits=1)
+    given = {"--flat": flat, "--relations": relations, "--system": system is not None}
+    if sum(given.values()) > 1:
+        names = [name for name, is_given in given.items() if is_given]
+        msg.fail(Errors.E182.format(given=names), exits=1)
     if system not in (None, *SYSTEMS):
         msg.fail(
             Errors.E004.format(setting="--system", allowed=SYSTEMS, value=system),
@@ -60,7 +65,8 @@ def init_cli(
     if encoder is None:
         encoder = _recommended_transformer(lang) if gpu else TOK2VEC
     kind = TOK2VEC if encoder == TOK2VEC else TRANSFORMER
-    system = FLAT_SYSTEM if flat else system
+    if flat or relations:
+        system = FLAT_SYSTEM if flat else RELATION_SYSTEM
     name = kind if system is None else f"{kind}-{system}"
     try:
         if config_only:

@@ -49,6 +49,7 @@ def test_a_project_is_the_template_with_variables(tmp_path):
         (["--gpu", "--encoder", "tok2vec"], "tok2vec", "bert-base-cased", 0),
         (["--encoder", "a\\b"], "transformer", "a\\b", -1),
         (["--flat"], "tok2vec-global_pointer_semi_markov_crf", "bert-base-cased", -1),
+        (["--relations"], "tok2vec-relations", "bert-base-cased", -1),
     ],
 )
 def test_options_become_variables(tmp_path, options, config, encoder, gpu_id):
@@ -96,6 +97,7 @@ def test_nothing_is_replaced(tmp_path, option):
         (["--lang", "klingon"], "[E180] Unknown language 'klingon'"),
         (["--system", "crf"], "sequence_crf"),
         (["--system", "span_hybrid", "--flat"], "[E182]"),
+        (["--relations", "--flat"], "got ['--flat', '--relations']"),
     ],
 )
 def test_what_cannot_be_written_is_an_error(tmp_path, options, error):
