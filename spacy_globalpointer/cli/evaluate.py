@@ -8,6 +8,7 @@ import srsly
 import typer
 
 from ..evaluation import span_metrics
+from ..evaluation.relations import relation_metrics
 from ..evaluation.result import SETTINGS
 from .common import (
     CODE,
@@ -21,6 +22,14 @@ from .common import (
     read,
 )
 from .messages import JSON, QUIET, msg
+
+# The scores of a component that finds relations, with their titles.
+RELATIONS = (
+    ("strict", "All relations, strict"),
+    ("boundaries", "Boundaries and relation"),
+    ("given_spans", "Between gold spans"),
+    ("discontinuous", "Discontinuous entities"),
+)
 
 
 def evaluate_cli(
@@ -58,6 +67,9 @@ def evaluate_cli(
         "words_per_second": round(n_words / seconds) if n_words else 0,
         **span_metrics(examples, reader.spans_key, reader.source, reader.rejected_key),
     }
+    relations = relation_metrics(nlp, examples)
+    if relations:
+        metrics["relations"] = relations
     if as_json:
         typer.echo(srsly.json_dumps(metrics, indent=2))
     _print(metrics)
@@ -89,6 +101,13 @@ def _print(metrics: Dict[str, Any]) -> None:
         header=("Label", *header[1:]),
         aligns=aligns,
     )
+    for name, scores in metrics.get("relations", {}).items():
+        rows = [(title, scores[key]) for key, title in RELATIONS if key in scores]
+        rows += sorted(scores["per_label"].items())
+        table = [_row(*row) for row in rows]
+        msg.table(table, header=(name, *header[1:4]), aligns=aligns[:4])
+        if scores["unusable"]:
+            msg.warn(f"Relations that are not scored: {scores['unusable']}")
     msg.info(
         f"{metrics['words']:,} words in {metrics['documents']:,} documents, "
         f"{metrics['words_per_second']:,} words per second"

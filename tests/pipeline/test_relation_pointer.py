@@ -11,7 +11,7 @@ from spacy.util import fix_random_seed
 from thinc.api import Adam
 
 import spacy_globalpointer
-from spacy_globalpointer.evaluation.given_spans import score_given_spans
+from spacy_globalpointer.evaluation.relations import score_given_spans
 from spacy_globalpointer.pipeline.relation_gold import read_relations
 from tests.util.pipelines import (
     LISTENER,
@@ -153,8 +153,8 @@ def test_every_form_learns(head, objective):
     assert [found(doc) for doc in nlp.pipe(given_docs(nlp))] == gold()
 
 
-def test_after_a_component_that_finds_the_spans():
-    """One encoder, spans and relations learned together."""
+def joint():
+    """One encoder, a component that finds spans, and one that finds relations."""
     nlp = spacy.blank("xx")
     nlp.add_pipe("tok2vec", config={"model": tok2vec()})
     nlp.add_pipe("global_pointer", config={"model": model(encoder=LISTENER)})
@@ -164,7 +164,12 @@ def test_after_a_component_that_finds_the_spans():
         "tok2vec": LISTENER,
     }
     nlp.add_pipe(NAME, config={"model": config})
-    train(nlp, steps=200, given=False, annotates=["global_pointer"])
+    return nlp
+
+
+def test_after_a_component_that_finds_the_spans():
+    nlp = joint()
+    train(nlp, steps=200, given=False, annotates=["tok2vec", "global_pointer"])
     docs = [*nlp.pipe(text for text, *_ in CORPUS)]
     assert [found(doc) for doc in docs] == gold()
     # Positions are those of the group.
