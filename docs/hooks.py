@@ -1,8 +1,7 @@
 """What the site takes from elsewhere in the repository when it is built.
 
-A line `{{ settings NAME }}` of a page is replaced by the table of the settings of a
-component, `{{ commands }}` by what `--help` says of each command, and `{{ file PATH }}`
-by a file.
+A line `{{ commands }}` of a page is replaced by what `--help` says of each command, and
+`{{ file PATH }}` by a file.
 """
 
 import re
@@ -13,24 +12,13 @@ import typer
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from spacy.cli._util import app
-from thinc.api import Config
 from typer.testing import CliRunner
 
 from spacy_globalpointer.cli import COMMANDS
-from spacy_globalpointer.pipeline.settings import (
-    RELATION_SETTINGS,
-    SPAN_SETTINGS,
-    TAG_SETTINGS,
-)
 
 ROOT = Path(__file__).parents[1]
 PLOTS = "benchmarks/results"
 DIRECTIVE = re.compile(r"^\{\{ (\w+) ?(\S*) \}\}$", re.MULTILINE)
-SETTINGS = {
-    "relations": RELATION_SETTINGS,
-    "spans": SPAN_SETTINGS,
-    "tags": TAG_SETTINGS,
-}
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -44,26 +32,6 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Any, **kwargs: Any) -> str:
     markdown = markdown.replace(f"../{PLOTS}/", "images/")
     return DIRECTIVE.sub(lambda match: WRITERS[match[1]](match[2]), markdown)
-
-
-def write_settings(name: str) -> str:
-    """A table of settings: name, meaning, default.
-
-    name (str): "relations", "spans" or "tags".
-    RETURNS (str): Markdown.
-    """
-    rows = [
-        f"| `{setting}` | {declared.meaning} | `{to_config(declared.default)}` |"
-        for setting, declared in SETTINGS[name].items()
-    ]
-    return "\n".join(["| setting | meaning | default |", "|---|---|---|", *rows])
-
-
-def to_config(value: Any) -> str:
-    """A value as it is written in a config."""
-    if value == {}:
-        return "{}"
-    return Config({"x": {"y": value}}).to_str().partition("y = ")[2].strip()
 
 
 def write_commands(_: str) -> str:
@@ -84,7 +52,6 @@ def write_file(path: str) -> str:
 
 
 WRITERS: Mapping[str, Callable[[str], str]] = {
-    "settings": write_settings,
     "commands": write_commands,
     "file": write_file,
 }

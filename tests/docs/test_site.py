@@ -16,7 +16,7 @@ from spacy_globalpointer.pipeline.settings import (
     SPAN_SETTINGS,
     TAG_SETTINGS,
 )
-from tests.util.files import ROOT
+from tests.util.files import ROOT, load_script
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +55,15 @@ def test_the_reference_has_all_settings_and_commands(site):
 def test_no_placeholder_is_left(site):
     for path in site.rglob("*.html"):
         assert "{{ " not in path.read_text(encoding="utf8"), path
+
+
+def test_the_tables_of_settings_are_current():
+    """If this fails: python docs/write_settings.py"""
+    script = load_script(ROOT / "docs" / "write_settings.py")
+    page = script.PAGE.read_text(encoding="utf8")
+    assert script.with_tables(page) == page
+    names = {**RELATION_SETTINGS, **SPAN_SETTINGS, **TAG_SETTINGS}
+    assert all(f"\n| `{name}` | {x.meaning} | `" in page for name, x in names.items())
 
 
 def test_the_citation_is_of_this_version():
