@@ -108,6 +108,7 @@ def _print(result: Dict[str, Any]) -> None:
             for row in result["lengths"]
         ]
         _table(tuple(result["lengths"][0]), rows)
+    _print_links(result["links"])
     msg.divider("Sentences that occur in two splits")
     rows = [tuple(row.values()) for row in result["shared"]]
     _table(tuple(result["shared"][0]), rows, "ll")
@@ -130,6 +131,43 @@ def _print(result: Dict[str, Any]) -> None:
         msg.good("No blocking problems.")
     else:
         msg.fail("Some problems block training.")
+
+
+def _print_links(links: Dict[str, Any]) -> None:
+    """Relations and discontinuous entities, where there are some."""
+    labels = sorted({label for part in links.values() for label in part["relations"]})
+    if labels:
+        msg.divider("Relations")
+        rows: List[Any] = []
+        for label in labels:
+            found = [part["relations"].get(label, {}) for part in links.values()]
+            counts = (f"{row.get('count', 0):,}" for row in found)
+            train = found[0]
+            measured: Any = ("-",) * 5
+            if train:
+                common = next(iter(train["ends"]))
+                share = train["ends"][common] / train["count"]
+                measured = (
+                    f"{train['median_distance']:g}",
+                    train["max_distance"],
+                    f"{100 * train['forward']:.0f} %",
+                    f"{100 * train['both_directions']:.0f} %",
+                    f"{common} ({100 * share:.0f} %)",
+                )
+            rows.append((label, *counts, *measured))
+        header = ("Distance", "Farthest", "Forward", "Both ways", "Most often")
+        _table(("", *links, *header), rows)
+    entities = [part["discontinuous"] for part in links.values()]
+    if any(row["count"] for row in entities):
+        msg.divider("Discontinuous entities")
+        sizes = sorted({int(size) for row in entities for size in row["pieces"]})
+        rows = [
+            (f"{n} pieces", *(f"{row['pieces'].get(str(n), 0):,}" for row in entities))
+            for n in sizes
+        ]
+        shared = (f"{row['sharing_a_piece']:,}" for row in entities)
+        rows.append(("sharing a piece", *shared))
+        _table(("", *links), rows)
 
 
 def _table(header: Any, rows: List[Any], left: str = "l") -> None:

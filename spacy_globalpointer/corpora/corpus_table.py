@@ -15,6 +15,7 @@ from srsly.msgpack import Unpacker
 
 from ..span_groups import piece_positions
 from ..stored_spans import SPAN_DTYPE
+from .link_statistics import LinkStatistics, PlaceT
 from .record import CorpusError
 from .span_statistics import Ints, Mask
 
@@ -41,6 +42,7 @@ class CorpusTable:
     keys (Dict[str, int]): How many spans there are under each key of doc.spans, and
         under "" in doc.ents.
     strings (StringStore): The strings.
+    links (LinkStatistics): The relations and discontinuous entities of the group.
     """
 
     orths: NDArray[Any]
@@ -55,6 +57,7 @@ class CorpusTable:
     labels: List[str]
     keys: Dict[str, int]
     strings: StringStore
+    links: LinkStatistics
 
     @classmethod
     def of(cls, docs: Iterable[Doc], key: str, gold: str = "spans") -> "CorpusTable":
@@ -81,6 +84,7 @@ class CorpusTable:
         annotated, known_text = [], []
         offset = 0
         unpack = _Groups()
+        links = LinkStatistics()
         for doc_bin in bins:
             for string in doc_bin.strings:
                 strings.add(string)
@@ -88,7 +92,10 @@ class CorpusTable:
             for tokens, space, packed, flags in zip(
                 doc_bin.tokens, doc_bin.spaces, doc_bin.span_groups, doc_bin.flags
             ):
-                groups = unpack(packed)
+                every = unpack(packed)
+                groups = {name: _entities_of(*group) for name, group in every.items()}
+                if key in every:
+                    links.add(_places(every[key][0], strings), every[key][1])
                 ents, is_annotated = _entities(tokens, columns)
                 for name, group in (*groups.items(), ("", ents)):
                     keys[name] = keys.get(name, 0) + len(group)
@@ -121,6 +128,7 @@ class CorpusTable:
             labels=[names[i] for i in order],
             keys=keys,
             strings=strings,
+            links=links,
         )
 
 
@@ -148,8 +156,8 @@ class _Groups:
         # srsly's functions ask the registry of entry points each time.
         self._unpacker = Unpacker(raw=False, strict_map_key=False)
 
-    def __call__(self, packed: bytes) -> Dict[str, NDArray[Any]]:
-        """The spans under each key, without pieces of discontinuous ones."""
+    def __call__(self, packed: bytes) -> Dict[str, Tuple[NDArray[Any], Dict[str, Any]]]:
+        """The spans under each key, and the attributes of the group."""
         found = self._unpack(packed) if packed else []
         if isinstance(found, list):
             # As spaCy wrote them until version 3.4.
@@ -158,15 +166,24 @@ class _Groups:
         for content, keys in found.items():
             unpacked = self._unpack(content)
             spans = numpy.frombuffer(b"".join(unpacked["spans"]), SPAN_DTYPE)
-            pieces = piece_positions(unpacked.get("attrs") or {})
-            if pieces:
-                spans = numpy.delete(spans, list(pieces))
-            groups.update(dict.fromkeys(keys, spans))
+            group = spans, unpacked.get("attrs") or {}
+            groups.update(dict.fromkeys(keys, group))
         return groups
 
     def _unpack(self, content: bytes) -> Any:
         self._unpacker.feed(content)
         return self._unpacker.unpack()
+
+
+def _entities_of(spans: NDArray[Any], attrs: Dict[str, Any]) -> NDArray[Any]:
+    """Spans without the pieces of discontinuous entities."""
+    pieces = piece_positions(attrs)
+    return numpy.delete(spans, list(pieces)) if pieces else spans
+
+
+def _places(spans: NDArray[Any], strings: StringStore) -> List[PlaceT]:
+    starts, ends, labels = (spans[x].tolist() for x in ("start", "end", "label"))
+    return [(a, b, strings[label]) for a, b, label in zip(starts, ends, labels)]
 
 
 def _entities(

@@ -53,7 +53,8 @@ def check(
     tools (Optional[LanguageTools]): The language of the pipeline, to find the spans
         that begin or end inside one of its tokens.
     RETURNS (Dict[str, Any]): What JSON can hold: "splits", "labels", "lengths",
-        "shared", "unseen", "recommended", "findings" and "ok".
+        "shared", "unseen", "links" (see `LinkStatistics.summary`), "recommended",
+        "findings" and "ok".
     """
     findings = Findings()
     measured = {name: counts_of(table) for name, table in splits.items()}
@@ -62,6 +63,8 @@ def check(
         if tools is not None:
             measured[name]["boundary inside a token"] = int(cut_by(table, tools).sum())
         _find_in_split(name, table, measured[name], place, findings)
+        for reason, n in table.links.unusable.items():
+            findings.add(WARNING, f"{name}: {n:,} relations {reason} are not learned.")
     labels = _labels(splits)
     _find_in_labels(labels, list(splits), findings)
     pairs = combinations(splits, 2)
@@ -78,6 +81,7 @@ def check(
         "lengths": lengths,
         "shared": shared,
         "unseen": unseen,
+        "links": {name: table.links.summary() for name, table in splits.items()},
         "recommended": _recommended(splits, key, gold, lengths),
         "findings": [
             {"level": level, "message": text} for level, text in findings.entries
