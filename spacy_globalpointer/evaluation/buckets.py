@@ -1,5 +1,6 @@
 """F1 of spans by their properties and those of their texts."""
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterable, List, Optional, Set, Tuple
@@ -26,8 +27,9 @@ class Buckets:
     edges: Tuple[float, ...]
 
 
-# The first four of each kind are those of Bundling Learning (arXiv 2207.03300),
-# table 5. Density is the number of gold spans to a token.
+# "length", "text_length", "consistency" and "density" are those of Bundling Learning
+# (arXiv 2207.03300), table 5, where density is the number of gold spans to a token.
+# "span_length" and "entity_words" are those of Global Pointer (arXiv 2208.03054).
 BUCKETS = {
     "length": Buckets("Entity length", ("1", "2", "3–4", "5+"), (2, 3, 5)),
     "text_length": Buckets("Text length", ("1–7", "8–16", "17–31", "32+"), (8, 17, 32)),
@@ -44,6 +46,13 @@ BUCKETS = {
     ),
     "spans_in_text": Buckets(
         "Spans in the text", ("0–1", "2–3", "4–6", "7+"), (2, 4, 7)
+    ),
+    "span_length": Buckets("Entity length, wide", ("1–2", "3–5", "6+"), (3, 6)),
+    "entity_words": Buckets(
+        "Share of entity words",
+        ("0–.1", ".1–.3", ".3–1"),
+        # 0.1 and 0.3 themselves are in the lower range.
+        (math.nextafter(0.1, 1), math.nextafter(0.3, 1)),
     ),
     "oov": Buckets("Unknown words", ("0", "0–.1", ".1–.2", ".2–1"), (1e-9, 0.1, 0.2)),
 }
@@ -124,9 +133,11 @@ def bucket_counts(
         "density": spans_in_text / numpy.maximum(table.n_tokens, 1),
         "long_text_length": table.n_tokens,
         "spans_in_text": spans_in_text,
+        "entity_words": table.n_entity_tokens / numpy.maximum(table.n_tokens, 1),
     }
     sides = table.gold, table.predicted
-    values: Dict[str, List[Any]] = {"length": [side.lengths for side in sides]}
+    lengths = [side.lengths for side in sides]
+    values: Dict[str, List[Any]] = {"length": lengths, "span_length": lengths}
     if training is not None:
         of_docs["oov"] = training.unknown_share(docs)
         values["consistency"] = [

@@ -36,19 +36,23 @@ class ErrorKinds:
     types: Ints
 
     def summary(self) -> Dict[str, Any]:
-        """The counts of both sides, and the shares of predicted spans that have wrong
-        boundaries or the wrong type (Bundling Learning, arXiv 2207.03300)."""
+        """The counts of both sides, and the shares of all errors, false positives and
+        false negatives, that are boundary errors or type errors (Bundling Learning,
+        arXiv 2207.03300)."""
         counts = {
             name: dict(zip(KINDS, numpy.bincount(side, minlength=len(KINDS)).tolist()))
             for name, side in (("gold", self.gold), ("predicted", self.predicted))
         }
         # No gold span is spurious, and no predicted one is missed.
         del counts["gold"]["spurious"], counts["predicted"]["missed"]
-        n_predicted = max(len(self.predicted), 1)
+        totals = {
+            kind: sum(side.get(kind, 0) for side in counts.values()) for kind in KINDS
+        }
+        n_errors = max(sum(totals.values()) - totals["right"], 1)
         return {
             **counts,
-            "boundary_error_rate": counts["predicted"]["boundary"] / n_predicted,
-            "type_error_rate": counts["predicted"]["type"] / n_predicted,
+            "boundary_error_rate": totals["boundary"] / n_errors,
+            "type_error_rate": totals["type"] / n_errors,
         }
 
 

@@ -48,6 +48,7 @@ class ComparedSpans:
     gold, predicted (Mentions): The spans.
     annotated (Mask): Documents with gold annotation. *Shape:* (n_docs,)
     n_tokens (Ints): Tokens of the gold documents. *Shape:* (n_docs,)
+    n_entity_tokens (Ints): Those inside a gold span. *Shape:* (n_docs,)
     off_tokens (int): Predicted spans that begin or end inside a gold token. They
         can never be right; like spaCy's scorer, the table leaves them out.
     """
@@ -57,6 +58,7 @@ class ComparedSpans:
     predicted: Mentions
     annotated: Mask
     n_tokens: Ints
+    n_entity_tokens: Ints
     off_tokens: int = 0
 
     @property
@@ -88,6 +90,7 @@ class ComparedSpans:
             self.predicted[predicted],
             self.annotated,
             self.n_tokens,
+            self.n_entity_tokens,
         )
 
     def by_depth(self, *, inner: bool) -> "ComparedSpans":
@@ -144,6 +147,7 @@ def read_table(pairs: Iterable[Tuple[Doc, Doc]], source: SpanSource) -> Compared
         predicted=predicted_side[aligned],
         annotated=numpy.array(annotated, dtype=bool),
         n_tokens=n_tokens,
+        n_entity_tokens=borders.n_inside(gold_side, n_tokens),
         off_tokens=int((~aligned).sum()),
     )
 
@@ -169,11 +173,24 @@ class _TokenBorders:
 
     def count(self, docs: Ints, starts: Ints, ends: Ints) -> Ints:
         """Tokens that begin in each span."""
+        first, last = self._range(docs, starts, ends)
+        return last - first
+
+    def n_inside(self, mentions: Mentions, n_tokens: Ints) -> Ints:
+        """Tokens of each document that are inside some span. *Shape:* (n_docs,)"""
+        first, last = self._range(mentions.docs, mentions.starts, mentions.ends)
+        n = len(self.starts)
+        opened, closed = (numpy.bincount(x, minlength=n + 1)[:n] for x in (first, last))
+        is_inside = numpy.cumsum(opened - closed) > 0
+        docs = numpy.repeat(numpy.arange(len(n_tokens)), n_tokens)
+        return numpy.bincount(docs[is_inside], minlength=len(n_tokens))
+
+    def _range(self, docs: Ints, starts: Ints, ends: Ints) -> Tuple[Ints, Ints]:
         first, last = (
             numpy.searchsorted(self.starts, places + self.offsets[docs])
             for places in (starts, ends)
         )
-        return last - first
+        return first, last
 
 
 def _mentions(rows: _Rows, labels: Tuple[str, ...], borders: _TokenBorders) -> Mentions:

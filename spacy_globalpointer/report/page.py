@@ -1,5 +1,8 @@
 """A page to read errors on: gold beside predicted, document by document."""
 
+import base64
+import json
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -22,6 +25,11 @@ from .style import STYLE
 
 MISSED = "−"
 SPURIOUS = "+"
+# Documents that are in the page as they are. All others are packed.
+N_PLAIN = 50
+
+# The attributes of a document's element, and the markup inside it.
+Document = tuple[dict[str, str], str]
 
 
 def span_page(
@@ -66,9 +74,10 @@ def span_page(
     renderer = NestedSpanRenderer(colors)
     order = sorted(enumerate(comparisons, 1), key=lambda pair: -pair[1].n_errors)
     drawn = order[: limit or None]
-    documents = "\n".join(
+    documents = [
         _document(number, comparison, renderer, colors) for number, comparison in drawn
-    )
+    ]
+    plain = "\n".join(_section(*document) for document in documents[:N_PLAIN])
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -87,10 +96,11 @@ def span_page(
 {SPURIOUS} marks spurious spans: predicted, but not in gold.</p>
 {_totals(comparisons)}
 {_legend(colors)}
-{_filters([comparison for _, comparison in drawn], len(comparisons))}
+{_filters([comparison for _, comparison in drawn], len(comparisons), [*colors])}
 <div id="list">
-{documents}
+{plain}
 </div>
+{_pack(documents[N_PLAIN:])}
 </section>
 <script>{SCRIPT}</script>
 </body>
@@ -98,7 +108,20 @@ def span_page(
 """
 
 
-def _filters(drawn: Sequence[Comparison], n_all: int) -> str:
+def _pack(documents: Sequence[Document]) -> str:
+    """Documents that the script draws: compressed, since long reports repeat much."""
+    if not documents:
+        return ""
+    content = json.dumps(documents, ensure_ascii=False, separators=(",", ":"))
+    packed = base64.b64encode(zlib.compress(content.encode("utf8"), 9)).decode("ascii")
+    return (
+        f'<script id="packed" type="text/plain">{packed}</script>\n'
+        "<noscript><p>The first documents are shown. All others need JavaScript."
+        "</p></noscript>"
+    )
+
+
+def _filters(drawn: Sequence[Comparison], n_all: int, labels: Sequence[str]) -> str:
     """What chooses documents, and their order. Without a script nothing is left
     out."""
     counts = Counter(kind for comparison in drawn for kind in kinds_in(comparison))
@@ -112,8 +135,11 @@ def _filters(drawn: Sequence[Comparison], n_all: int) -> str:
         if len(drawn) < n_all
         else ""
     )
+    names = "".join(f"<option>{escape(label)}</option>" for label in labels)
     return f"""<form id="filters" autocomplete="off">
 <fieldset><legend>Show documents with</legend>{boxes}</fieldset>
+<label>Label <select id="label"><option value="">any</option>{names}</select></label>
+<label>Search <input id="search" type="search" placeholder="text, or press /"></label>
 <label>Order <select id="order"><option value="errors">most errors first</option>
 <option value="number">as in the data</option></select></label>
 <output id="shown">{len(drawn)} of {n_all} documents{rest}</output>
@@ -156,7 +182,7 @@ def _document(
     comparison: Comparison,
     renderer: NestedSpanRenderer,
     colors: dict[str, str],
-) -> str:
+) -> Document:
     gold, predicted = comparison.gold, comparison.predicted
     missed, spurious = comparison.missed, comparison.spurious
     if gold.present:
@@ -167,12 +193,18 @@ def _document(
     else:
         counts = f"not annotated; predicted and not judged: {len(predicted.spans)}"
     classes = "document faulty" if missed or spurious else "document"
-    data = (
-        f'data-kinds="{" ".join(kinds_in(comparison))}" data-number="{number}" '
-        f'data-errors="{comparison.n_errors}"'
-    )
-    return f"""<section class="{classes}" id="document-{number}" {data}>
-<h3>Document {number}</h3>
+    labels = sorted({x.label for x in (*gold.spans, *predicted.spans)})
+    attributes = {
+        "class": classes,
+        "id": f"document-{number}",
+        "tabindex": "-1",
+        "data-kinds": " ".join(kinds_in(comparison)),
+        "data-number": str(number),
+        "data-errors": str(comparison.n_errors),
+        "data-labels": json.dumps(labels, ensure_ascii=False),
+        "data-text": gold.doc.text,
+    }
+    markup = f"""<h3>Document {number}</h3>
 <p class="counts">{counts}</p>
 <div class="panels">
 <section class="panel">
@@ -187,8 +219,13 @@ def _document(
 {draw(predicted, renderer, spurious, SPURIOUS)}
 {_errors("Spurious", predicted, spurious, SPURIOUS, comparison, colors)}
 </section>
-</div>
-</section>"""
+</div>"""
+    return attributes, markup
+
+
+def _section(attributes: Mapping[str, str], markup: str) -> str:
+    shown = " ".join(f'{name}="{escape(x)}"' for name, x in attributes.items())
+    return f"<section {shown}>\n{markup}\n</section>"
 
 
 def _notes(annotation: Annotation, missing: str) -> str:

@@ -51,8 +51,9 @@ def plot_labels(models: Mapping[str, Mapping[str, Any]]) -> Figure:
                 **style,
             )
         axes.set_yticks(range(len(labels)), labels)
-        axes.invert_yaxis()
-        axes.set_xlim(0, 1)
+        axes.set_ylim(max(len(labels), 1) - 0.5, -0.5)
+        # Room for markers at the ends.
+        axes.set_xlim(-0.02, 1.02)
         axes.set_xlabel("F1")
         if len(models) > 1:
             axes.legend(loc="best")
@@ -62,7 +63,7 @@ def plot_labels(models: Mapping[str, Mapping[str, Any]]) -> Figure:
 @register_plot(
     "buckets",
     section="buckets",
-    caption="F1 by bucket.",
+    caption="F1 by bucket; empty where there are no gold spans.",
     values=lambda data: (data.models[0]["buckets"],),
     of_each=True,
 )
@@ -77,10 +78,10 @@ def plot_buckets(buckets: Mapping[str, Mapping[str, Any]]) -> Figure:
     values = numpy.full((max(len(rows), 1), width), numpy.nan)
     for i, row in enumerate(rows):
         for j, bucket in enumerate(row):
-            if bucket["gold"] or bucket["predicted"]:
+            if bucket["gold"]:
                 values[i, j] = bucket["f"]
     with plot_style():
-        figure, axes = new_axes(6.4, 0.8 + 0.62 * len(values))
+        figure, axes = new_axes(6, 0.8 + 0.62 * len(values))
         image = _heatmap(axes, values)
         for i, row in enumerate(rows):
             for j, bucket in enumerate(row):

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from ..core.arrays import Floats, Ints, Mask
 from ..evaluation.diagnostics import principal_components
 from ..evaluation.outputs import LOWEST_REPORTED
+from ..evaluation.reliability import N_BINS
 from ..evaluation.result import Result
 from .canvas import COLORS, MOST_LABELS, new_axes, plot_style, style_of
 from .registry import register_plot
@@ -163,7 +164,7 @@ def plot_discrepancies(rows: Sequence[Mapping[str, Any]]) -> Figure:
     section="scores",
     caption="Reliability: how often candidates are right, by their probability; on the "
     "dotted line, as often as it says. Expected calibration error (ECE): the mean "
-    "distance from it.",
+    "distance from it. Below: the number of candidates.",
     values=lambda data: (
         {x: m["scores"]["reliability"] for x, m in zip(data.names, data.models)},
     ),
@@ -174,7 +175,10 @@ def plot_reliability(models: Mapping[str, Mapping[str, Any]]) -> Figure:
     models (Mapping[str, Mapping[str, Any]]): What `reliability` gives of each model.
     """
     with plot_style():
-        figure, axes = new_axes(3.7, 3.5)
+        figure = Figure(figsize=(3.7, 4.4), layout="constrained")
+        axes, below = figure.subplots(
+            2, 1, sharex=True, gridspec_kw={"height_ratios": [3, 1]}
+        )
         axes.plot([0, 1], [0, 1], color="black", linewidth=0.8, linestyle=":")
         for number, (name, values) in enumerate(models.items()):
             bins = values["bins"]
@@ -185,9 +189,17 @@ def plot_reliability(models: Mapping[str, Mapping[str, Any]]) -> Figure:
                 label=f"{name}: ECE {'–' if ece is None else format(ece, '.3f')}",
                 **style_of(number),
             )
-        axes.set_xlim(0, 1)
-        axes.set_ylim(0, 1)
-        axes.set_xlabel("probability")
+            counts = numpy.zeros(N_BINS)
+            for b in bins:
+                counts[round(b["from"] * N_BINS)] = b["n"]
+            edges = numpy.linspace(0, 1, N_BINS + 1)
+            below.stairs(counts, edges, color=style_of(number)["color"])
+        axes.set_xlim(-0.02, 1.02)
+        axes.set_ylim(-0.02, 1.02)
+        below.set_yscale("symlog")
+        below.yaxis.set_major_formatter("{x:g}")
+        below.set_xlabel("probability")
+        below.set_ylabel("candidates")
         axes.set_ylabel("accuracy")
         axes.legend(fontsize=8, loc="upper left")
     return figure
@@ -220,8 +232,8 @@ def plot_precision_recall(curves: Mapping[str, Mapping[str, Any]]) -> Figure:
                 linestyle=style["linestyle"],
                 label=f"{label}: AP {curve['average_precision']:.3f}",
             )
-        axes.set_xlim(0, 1)
-        axes.set_ylim(0, 1.02)
+        axes.set_xlim(-0.02, 1.02)
+        axes.set_ylim(-0.02, 1.02)
         axes.set_xlabel("recall")
         axes.set_ylabel("precision")
         if shown:

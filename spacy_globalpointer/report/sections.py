@@ -74,7 +74,8 @@ def _summary(metrics: Metrics, names: Sequence[str]) -> str:
         lines.append(
             "Scores are in percent; below them are 95% intervals, from "
             f"{metrics['bootstrap']['resamples']:,} bootstrap resamples of the "
-            "documents; differences in bold have an interval without 0."
+            "documents; changes of F1 are those from the first model, in bold where "
+            "their interval does not contain 0."
         )
     parts = [_paragraph(" ".join(lines)), _models(metrics, names)]
     first = metrics["models"][0]["summary"]
@@ -100,17 +101,23 @@ def _summary(metrics: Metrics, names: Sequence[str]) -> str:
                 difference = model["differences"]["summary"][key]
                 row.append(change(difference if is_scored else None))
         rows.append(row)
-    return "\n".join([*parts, table(_comparing(names, "PRF"), rows)])
+    return "\n".join(
+        [*parts, table(_comparing(names, "PRF"), rows, groups=_groups(names, 3))]
+    )
 
 
 def _comparing(names: Sequence[str], scores: str) -> list[str]:
     """The header of a table with columns for each model."""
-    header = [""]
-    for number, name in enumerate(names):
-        header += [f"{'F1' if x == 'F' else x}, {name}" for x in scores]
-        if number:
-            header.append(f"F1 against {names[0]}")
+    columns = ["F1" if x == "F" else x for x in scores]
+    header = ["", *columns]
+    for _ in names[1:]:
+        header += [*columns, "Change of F1"]
     return header
+
+
+def _groups(names: Sequence[str], n: int, before: int = 1) -> list[tuple[str, int]]:
+    """The models above their columns, n each, and one for the change."""
+    return [("", before), (names[0], n), *((name, n + 1) for name in names[1:])]
 
 
 def _count(value: int | None) -> str | None:
@@ -164,11 +171,13 @@ def _labels(metrics: Metrics, names: Sequence[str], plots: Plots) -> str:
             counts = [scores["gold"] for scores in of_label if scores]
             row.append(_count(max(counts)))
         rows.append(row)
+    groups: list[tuple[str, int]] = []
     if len(names) == 1:
         header = ["Label", "P", "R", "F1", "Gold", "Predicted"]
     else:
         header = [*_comparing(names, "F"), "Gold"]
-    return table(header, rows, "tall") + _figures(plots, "labels")
+        groups = [*_groups(names, 1), ("", 1)]
+    return table(header, rows, "tall", groups) + _figures(plots, "labels")
 
 
 def _buckets(metrics: Metrics, names: Sequence[str], plots: Plots) -> str:
@@ -184,32 +193,33 @@ def _buckets(metrics: Metrics, names: Sequence[str], plots: Plots) -> str:
                     row.append(change(other))
             rows.append(row)
     header = ["", "Gold"]
-    for number, name in enumerate(names):
-        end = f", {name}" if len(names) > 1 else ""
-        header += [f"Predicted{end}", f"F1{end}"]
-        if number:
-            header.append(f"F1 against {names[0]}")
+    for number in range(len(names)):
+        header += ["Predicted", "F1", "Change of F1"][: 3 if number else 2]
+    groups = _groups(names, 2, before=2) if len(names) > 1 else []
     notes = _paragraph(
-        "Entity density is the number of gold spans to a token. Text length counts "
-        "tokens. In the plots, each cell has the range, F1 in percent, and the number "
-        "of gold spans."
+        "Lengths count tokens. Entity density is the number of gold spans to a token; "
+        "the share of entity words, that of tokens inside a gold span. Label "
+        "consistency is the share of training spans with the same text that have the "
+        "same label; unknown words are tokens that the training data lacks. In the "
+        "plots, each cell has the range, F1 in percent, and the number of gold spans."
     )
     if "consistency" not in metrics["models"][0]["buckets"]:
         notes += _paragraph(
             "Label consistency and unknown words need the training data: --train."
         )
-    details = f"<details><summary>As a table</summary>{table(header, rows)}</details>"
+    all_rows = table(header, rows, groups=groups)
+    details = f"<details><summary>As a table</summary>{all_rows}</details>"
     return notes + _figures(plots, "buckets") + details
 
 
 def _errors(metrics: Metrics, names: Sequence[str], plots: Plots) -> str:
     header = [""]
     columns = []
-    for name, model in zip(names, metrics["models"]):
-        end = f", {name}" if len(names) > 1 else ""
+    for model in metrics["models"]:
         for side in ("gold", "predicted"):
-            header.append(f"{side.capitalize()}{end}")
+            header.append(side.capitalize())
             columns.append(model["errors"][side])
+    groups = [("", 1), *((name, 2) for name in names)] if len(names) > 1 else []
     rows = [
         [title, *(_count(column.get(kind)) for column in columns)]
         for kind, title in KIND_NAMES.items()
@@ -225,8 +235,11 @@ def _errors(metrics: Metrics, names: Sequence[str], plots: Plots) -> str:
         )
     ]
     return (
-        table(header, rows)
-        + _paragraph("Shares of the predicted spans, in percent:")
+        table(header, rows, groups=groups)
+        + _paragraph(
+            "Boundary errors and type errors, gold and predicted spans together, as "
+            "shares of all errors (false positives and false negatives), in percent:"
+        )
         + table(["", *names], rates)
         + _figures(plots, "errors")
     )

@@ -17,15 +17,28 @@ def cell(value: Any) -> str:
     return value if isinstance(value, Markup) else escape(str(value))
 
 
-def table(header: Sequence[Any], rows: Iterable[Sequence[Any]], cls: str = "") -> str:
+def table(
+    header: Sequence[Any],
+    rows: Iterable[Sequence[Any]],
+    cls: str = "",
+    groups: Sequence[tuple[str, int]] = (),
+) -> str:
     """A table that scrolls where it is too wide.
 
     header (Sequence[Any]): The names of the columns.
     rows (Iterable[Sequence[Any]]): The cells, the first of each row its name.
     cls (str): Class of what holds it.
+    groups (Sequence[tuple[str, int]]): Names above the columns, each with the number
+        of columns that it is above.
     RETURNS (str): The markup.
     """
     head = "".join(f'<th scope="col">{cell(name)}</th>' for name in header)
+    if groups:
+        above = "".join(
+            f'<th scope="colgroup" class="group" colspan="{n}">{cell(name)}</th>'
+            for name, n in groups
+        )
+        head = f"{above}</tr><tr>{head}"
     body = "\n".join(
         f'<tr><th scope="row">{cell(row[0])}</th>'
         + "".join(f"<td>{cell(value)}</td>" for value in row[1:])

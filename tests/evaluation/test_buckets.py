@@ -69,6 +69,10 @@ def test_lengths(seed):
         ("spans_in_text", 9, 1, 0),
         ("spans_in_text", 9, 3, 1),
         ("spans_in_text", 9, 7, 3),
+        ("entity_words", 10, 1, 0),
+        ("entity_words", 9, 1, 1),
+        ("entity_words", 10, 3, 1),
+        ("entity_words", 10, 4, 2),
     ],
 )
 def test_buckets_of_documents(name, n_tokens, n_spans, place):
@@ -77,6 +81,14 @@ def test_buckets_of_documents(name, n_tokens, n_spans, place):
     expected = [[0, 0, 0]] * len(BUCKETS[name].names)
     expected[place] = [n_spans] * 3
     assert counts[name][0].tolist() == expected
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_tokens_inside_spans_are_counted_once(seed):
+    pairs = random_pairs(seed)
+    table = read_table(to_docs(pairs), spans_under(KEY))
+    inside = [{i for s, e, _ in gold for i in range(s, e)} for gold, _ in pairs]
+    assert table.n_entity_tokens.tolist() == [len(tokens) for tokens in inside]
 
 
 def test_label_consistency():

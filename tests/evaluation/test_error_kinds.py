@@ -124,8 +124,11 @@ def test_confusion_adds_up(seed):
     assert inner.sum() - inner.trace() == summary["gold"]["type"]
     assert sum(summary["gold"].values()) == len(table.gold)
     assert sum(summary["predicted"].values()) == len(table.predicted)
-    rate = summary["predicted"]["boundary"] / len(table.predicted)
-    assert summary["boundary_error_rate"] == pytest.approx(rate) and rate > 0
+    # False positives and false negatives.
+    n_errors = (~table.right[0]).sum() + (~table.right[1]).sum()
+    for kind in ("boundary", "type"):
+        n = summary["gold"][kind] + summary["predicted"][kind]
+        assert summary[f"{kind}_error_rate"] == pytest.approx(n / n_errors) and n > 0
 
 
 def test_confusion_of_labels():

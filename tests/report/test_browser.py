@@ -10,7 +10,7 @@ import pytest
 
 from spacy_globalpointer.evaluation import compare
 from spacy_globalpointer.report.write import write_report
-from tests.util.documents import KEY, make_doc, result
+from tests.util.documents import KEY, make_doc, random_pairs, result, to_docs
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [
@@ -33,7 +33,7 @@ const state = () => [
   document.getElementById("shown").textContent,
 ];
 const steps = {start: state()};
-for (const box of document.querySelectorAll("#filters input")) {
+for (const box of document.querySelectorAll("#filters input[type=checkbox]")) {
   box.click();
   steps[box.value] = state();
   box.click();
@@ -49,6 +49,28 @@ for (const value of ["number", "errors"]) {
   order.dispatchEvent(new Event("change", {bubbles: true}));
   steps[value] = state();
 }
+const change = (id, value) => {
+  const field = document.getElementById(id);
+  field.value = value;
+  field.dispatchEvent(new Event("input", {bubbles: true}));
+};
+change("label", "B");
+steps["label B"] = state();
+change("label", "");
+change("search", " W4 W5");
+steps.search = state();
+change("search", "nowhere");
+steps.nowhere = state();
+change("search", "");
+const press = (key) => document.body.dispatchEvent(
+  new KeyboardEvent("keydown", {key, bubbles: true, cancelable: true}));
+press("n");
+press("n");
+steps.next = Number(document.activeElement.dataset.number);
+press("/");
+steps.focus = document.activeElement.id;
+document.querySelector(".spans [title]").click();
+steps.note = document.getElementById("note").textContent;
 steps.wide = document.documentElement.scrollWidth - window.innerWidth;
 steps.wrong = window.wrong;
 const answer = document.createElement("pre");
@@ -58,17 +80,17 @@ document.body.append(answer);
 </script>"""
 
 
-def browse(path, profile, width):
+def browse(path, profile, width, script=CLICK):
     """What the browser says of the page, once the script has clicked."""
     markup = path.read_text("utf8")
     markup = markup.replace("<head>", f"<head>{CATCH}", 1)
     path = path.with_name(f"clicked-{width}.html")
-    path.write_text(markup.replace("</body>", f"{CLICK}</body>"), "utf8")
+    path.write_text(markup.replace("</body>", f"{script}</body>"), "utf8")
     command = [
         *(BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"),
         *("--no-first-run", "--disable-background-networking", "--disable-sync"),
         *("--disable-component-update", "--disable-dev-shm-usage"),
-        *("--hide-scrollbars", "--enable-logging=stderr"),
+        *("--hide-scrollbars", "--enable-logging=stderr", "--virtual-time-budget=5000"),
         *(f"--user-data-dir={profile}", f"--window-size={width},900"),
         *("--dump-dom", path.as_uri()),
     ]
@@ -111,7 +133,56 @@ def test_filters_and_order(tmp_path, width):
         "two": [5, 4],
         "number": [1, 2, 3, 4, 5, 6, 7],
         "errors": worst_first,
+        "label B": [4],
+        "search": worst_first,
+        "nowhere": [],
     }
     assert {name: steps[name][0] for name in shown} == shown
+    assert steps["next"] == worst_first[1] and steps["focus"] == "search"
+    assert steps["note"].startswith("A, 0–5")
     assert steps["start"][1] == "7 of 7 documents"
     assert steps["missed"][1] == "3 of the 7 drawn"
+
+
+MANY = """<script>
+const list = document.getElementById("list");
+const wait = () => {
+  if (!list.dataset.ready) {
+    setTimeout(wait, 10);
+    return;
+  }
+  // From when the page was parsed, so that a busy machine fails no test.
+  const [navigation] = performance.getEntriesByType("navigation");
+  const milliseconds = performance.now() - navigation.domInteractive;
+  const last = list.lastElementChild;
+  const before = last.children.length;
+  last.scrollIntoView();
+  let frames = 0;
+  const look = () => {
+    if (!last.children.length && ++frames < 100) {
+      requestAnimationFrame(look);
+      return;
+    }
+    const answer = document.createElement("pre");
+    answer.id = "answer";
+    const n = list.children.length;
+    const drawn = last.querySelectorAll(".spans").length;
+    answer.textContent = JSON.stringify({milliseconds, n, before, drawn});
+    document.body.append(answer);
+  };
+  look();
+};
+wait();
+</script>"""
+
+
+def test_two_thousand_documents_open_fast(tmp_path):
+    """Documents are drawn as they come into view."""
+    docs = to_docs(random_pairs(0, n_docs=2000, n_tokens=30), n_tokens=30)
+    one = result(docs)
+    metrics = {**compare([one], n_bootstrap=10), "training": []}
+    path = write_report(tmp_path, [one], metrics, title="Title")
+    assert path.stat().st_size < 5_000_000
+    seen = browse(path, tmp_path / "profile", 1280, MANY)
+    assert seen["n"] == 2000 and seen["before"] == 0 and seen["drawn"] == 2
+    assert seen["milliseconds"] < 2000

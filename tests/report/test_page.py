@@ -299,6 +299,7 @@ def test_documents_know_what_they_hold():
         box["value"]: label["text"].split()[-1]
         for label in page.find("label")
         for box in page.find("input", inside=label)
+        if box["type"] == "checkbox"
     }
     assert boxes == {
         "right": "2",
@@ -324,4 +325,5 @@ def test_length_of_the_page_is_linear_in_the_documents():
         len(span_page([(doc, doc)] * n, spans_key=KEY, title="Page"))
         for n in (100, 200, 300)
     ]
-    assert sizes[2] - sizes[1] == sizes[1] - sizes[0]
+    # Documents after the first ones are compressed.
+    assert sizes[2] - sizes[1] <= 1.1 * (sizes[1] - sizes[0])

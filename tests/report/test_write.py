@@ -66,8 +66,13 @@ def test_models_side_by_side(tmp_path):
     assert names(tmp_path) == {"labels", "reliability"} | {
         f"{name}-{number}" for name in both for number in (1, 2)
     }
-    header = {x["text"] for x in page.find("th")}
-    assert {"F1, a/best", "F1, b/best", "F1 against a/best"} <= header
+    groups = {x["text"]: x["colspan"] for x in page.find("th", "group")}
+    assert {"a/best", "b/best"} <= groups.keys()
+    summary = page.find("section")[0]
+    header = [x["text"] for x in page.find("th", inside=summary) if x["scope"] == "col"]
+    assert header == ["", *["P", "R", "F1"] * 2, "Change of F1"]
+    spans = page.find("th", "group", inside=summary)
+    assert sum(int(x["colspan"]) for x in spans) == len(header)
     micro = next(x for x in page.find("tr") if x["text"].startswith("All spans"))
     # The second is surely better.
     assert page.find("b", inside=micro)
