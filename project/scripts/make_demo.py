@@ -34,9 +34,14 @@ CHOICE = re.compile(r"\{([^{}]*)\}")
 SYMBOL = re.compile(r"<(\w+)>")
 MARKUP = re.compile(r"\[([A-Z]+) |\]")
 TRIPLED = re.compile(r"(.)\1\1")  # "Hess" and "son" make no surname
+# What is between a person and an office, and behind that person.
+APPOSITION = re.compile(r",? (the |was |was appointed |became )?")
+SUCCESSION = re.compile(r" (followed|succeeded) ")
+PLACED = ("ORG", "FACILITY")
 
 Names = dict[str, list[str]]
 CharSpan = tuple[int, int, str]
+Relation = tuple[int, int, str]
 Row = dict[str, Any]
 
 
@@ -144,6 +149,48 @@ def deal_names(coined: Names, rng: random.Random) -> dict[str, Names]:
     return dealt
 
 
+def find_relations(text: str, spans: list[CharSpan]) -> list[Relation]:
+    """The relations of a sentence, as guideline 7 in the grammar states them: head and
+    tail, as positions in the spans, and the label."""
+    rows = list(enumerate(spans))
+
+    def around(inner: CharSpan) -> list[int]:
+        """What holds a span, the smallest first."""
+        start, end, _ = inner
+        held = [
+            (last - first, i)
+            for i, (first, last, _) in rows
+            if first <= start and end <= last and (first, last) != (start, end)
+        ]
+        return [i for _, i in sorted(held)]
+
+    found: list[Relation] = []
+    for i, span in rows:
+        outer = around(span)
+        if outer and span[2] == "GPE" and spans[outer[0]][2] in PLACED:
+            found.append((outer[0], i, "LOCATED_IN"))
+        if outer and span[2] in ("ORG", "GPE") and spans[outer[0]][2] == "ROLE":
+            found.append((outer[0], i, "AT"))
+        if span[2] == "ROLE":
+            people = [x for x in rows if x[1][2] == "PERSON" and not around(x[1])]
+            before = [
+                x for x in people if APPOSITION.fullmatch(text[x[1][1] : span[0]])
+            ]
+            behind = [
+                x for x in people if APPOSITION.fullmatch(text[span[1] : x[1][0]])
+            ]
+            followers = [
+                x
+                for x in people
+                for y in people
+                if SUCCESSION.fullmatch(text[x[1][1] : y[1][0]])
+                and text[y[1][1] : span[0]] == " as "
+            ]
+            holders = [] if outer else before or followers or behind
+            found += [(person, i, "HOLDS") for person, _ in holders]
+    return sorted(found)
+
+
 def make_row(doc: Doc, char_spans: list[CharSpan]) -> Row:
     """The row of a sentence, with its spans counted in tokens."""
     spans = []
@@ -156,6 +203,7 @@ def make_row(doc: Doc, char_spans: list[CharSpan]) -> Row:
         "text": doc.text,
         "tokens": [token.text for token in doc],
         "spans": spans,
+        "relations": [list(x) for x in find_relations(doc.text, char_spans)],
     }
 
 
@@ -192,8 +240,9 @@ def make_demo(
     """Write a seeded demo corpus of sentences with nested entities.
 
     OUT_DIR gets train.jsonl, dev.jsonl and test.jsonl (80/10/10), one
-    sentence a line: its id, text, tokens and spans. A span is a list of its
-    start, end and label, counted in tokens, with the end exclusive.
+    sentence a line: its id, text, tokens, spans and relations. A span is a list of
+    its start, end and label, counted in tokens, with the end exclusive. A relation is
+    a list of its head and its tail, positions in the spans, and its label.
 
     The sentences are invented provenance notes of a maritime museum. The
     names in dev and test do not occur in train.

@@ -231,3 +231,54 @@ def test_command_line(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, [str(tmp_path), "--sentences", "20"])
     assert result.exit_code == 0
     assert len(list(srsly.read_jsonl(tmp_path / "dev.jsonl"))) == 2
+
+
+def test_relations(part: Any) -> None:
+    ends = {
+        "LOCATED_IN": {("ORG", "GPE"), ("FACILITY", "GPE")},
+        "AT": {("ROLE", "ORG"), ("ROLE", "GPE")},
+        "HOLDS": {("PERSON", "ROLE")},
+    }
+    found = Counter()
+    for row in part.rows:
+        spans, relations = row["spans"], row["relations"]
+        assert len({tuple(x) for x in relations}) == len(relations)
+        for head, tail, label in relations:
+            assert (spans[head][2], spans[tail][2]) in ends[label]
+            # An office is of one person, and beside it rather than around it.
+            if label == "HOLDS":
+                assert not holds(spans[head], spans[tail])
+                assert [x[1:] for x in relations].count([tail, label]) == 1
+            else:
+                assert holds(spans[head], spans[tail])
+            found[label] += 1
+    assert found.keys() == ends.keys()
+    assert min(found.values()) > len(part.rows) / 10
+
+
+@pytest.mark.parametrize(
+    ("text", "spans", "expected"),
+    [
+        (
+            "Ann Bo followed Al Lee as head of the Club of Ulby",
+            "Ann Bo PERSON; Al Lee PERSON; head of the Club of Ulby ROLE; "
+            "Club of Ulby ORG; Ulby GPE",
+            [(0, 2, "HOLDS"), (2, 3, "AT"), (3, 4, "LOCATED_IN")],
+        ),
+        (
+            "Captain Bo met Al, the clerk of Ulby, Lee",
+            "Captain ROLE; Bo PERSON; Al PERSON; clerk of Ulby ROLE; Ulby GPE; "
+            "Lee PERSON",
+            [(1, 0, "HOLDS"), (2, 3, "HOLDS"), (3, 4, "AT")],
+        ),
+        ("Bo and the clerk", "Bo PERSON; clerk ROLE", []),
+    ],
+)
+def test_relations_of_sentences(
+    text: str, spans: str, expected: list[tuple[int, int, str]]
+) -> None:
+    places = []
+    for span in spans.split("; "):
+        words, label = span.rsplit(" ", 1)
+        places.append((text.index(words), text.index(words) + len(words), label))
+    assert make_demo.find_relations(text, places) == expected
