@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 from spacy.tokens import Doc
+from spacy.util import import_file
 
 from ..environment import use_gpu
 from ..errors import Errors
@@ -28,6 +29,8 @@ class Options:
     gpu_id (int): GPU, -1 for the CPU.
     backend (Optional[str]): Matrix products of thinc, where the pipeline measures
         which are faster, "blis" or "numpy". None: measure.
+    selection (Optional[Selection]): Which documents are written. None: all.
+    code (Optional[str]): Python file with registered functions of the pipeline.
     """
 
     model: str
@@ -38,6 +41,7 @@ class Options:
     gpu_id: int = -1
     backend: Optional[str] = None
     selection: Optional[Selection] = None
+    code: Optional[str] = None
 
 
 @dataclass
@@ -97,6 +101,8 @@ class Annotator:
 
     def __init__(self, options: Options) -> None:
         use_gpu(options.gpu_id)
+        if options.code is not None:
+            import_file("python_code", options.code)
         self.options = options
         self.nlp = load_pipeline(options.model, options.backend)
         self.backend = backend_of(self.nlp)

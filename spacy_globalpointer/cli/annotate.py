@@ -1,5 +1,6 @@
 """Annotate texts with a trained pipeline."""
 
+from pathlib import Path
 from typing import List, Optional
 
 import typer
@@ -13,7 +14,7 @@ from ..annotate.outputs import OUTPUTS
 from ..annotate.runs import Report
 from ..annotate.selection import BY, Selection
 from ..errors import Errors
-from .common import GPU_ID, MODEL
+from .common import CODE, GPU_ID, MODEL
 from .messages import QUIET, msg
 
 ON_ERROR = ("error", "skip")
@@ -94,6 +95,7 @@ def annotate_cli(
         False, "--overwrite", help="Replace an output of another run"
     ),
     gpu_id: int = GPU_ID,
+    code: Optional[Path] = CODE,
     quiet: bool = QUIET,
 ) -> None:
     """Annotate texts with a trained pipeline.
@@ -132,6 +134,7 @@ def annotate_cli(
             batch_size=batch_size,
             gpu_id=gpu_id,
             selection=selection,
+            code=None if code is None else str(code.resolve()),
         ),
         kind=input_format,
         lines=lines,

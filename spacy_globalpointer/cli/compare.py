@@ -108,7 +108,7 @@ def compare_cli(
     progress = tqdm(unfinished.items(), unit="run")
     for (_, seed), run in progress:
         progress.set_description(run.folder.name)
-        finish(run, corpus, gpu_id, keep=seed == numbers[0])
+        finish(run, corpus, gpu_id, keep=seed == numbers[0], code=code)
     results = {key: run.result() or {} for key, run in runs.items()}
     # What needs pipelines is measured with the first seed.
     firsts = [runs[system, numbers[0]] for system in names]

@@ -1,9 +1,11 @@
 """Corpora to `.spacy` files."""
 
 import codecs
+from dataclasses import asdict
 from pathlib import Path
 from typing import List, Optional
 
+import srsly
 import typer
 from tqdm import tqdm
 
@@ -17,7 +19,7 @@ from ..corpora.layout import parse_columns
 from ..corpora.reference import describe_formats
 from ..corpora.splits import parse_patterns, parse_shares
 from ..errors import Errors
-from .messages import QUIET, msg
+from .messages import JSON, QUIET, msg
 
 
 def list_formats(wanted: bool) -> None:
@@ -121,6 +123,7 @@ def convert_cli(
         "--allow-loss",
         help="Exit with status 0 even if more than a tenth of the spans are dropped because of a boundary inside a token",
     ),
+    as_json: bool = JSON,
     quiet: bool = QUIET,
     _: bool = typer.Option(
         False,
@@ -200,6 +203,15 @@ def convert_cli(
     if converted.report.listed:
         msg.info(f"Details of dropped and changed annotation: {conversion.report_path}")
     msg.good(f"Wrote {target}")
+    if as_json:
+        result = {
+            "splits": {x or "all": asdict(y) for x, y in converted.written.items()},
+            "cases": [
+                dict(zip(("outcome", "reason", "count"), row))
+                for row in converted.report.rows()
+            ],
+        }
+        typer.echo(srsly.json_dumps(result, indent=2))
     if converted.loses_much:
         _say_loss(converted, conversion.lang, exits=None if allow_loss else 1)
 

@@ -71,13 +71,16 @@ class Run:
         return found if found.get("hash") == self.hash else None
 
 
-def finish(run: Run, corpus: Path, gpu_id: int, keep: bool) -> None:
+def finish(
+    run: Run, corpus: Path, gpu_id: int, keep: bool, code: Optional[Path] = None
+) -> None:
     """Train and score from the beginning, whatever an earlier try left.
 
     run (Run): The run.
     corpus (Path): Folder with train.spacy, dev.spacy and test.spacy.
     gpu_id (int): GPU, -1 for the CPU.
     keep (bool): Whether to keep the pipelines.
+    code (Optional[Path]): Python file with registered functions.
     """
     shutil.rmtree(run.folder, ignore_errors=True)
     run.folder.mkdir(parents=True)
@@ -85,8 +88,9 @@ def finish(run: Run, corpus: Path, gpu_id: int, keep: bool) -> None:
     run.config.to_disk(config, interpolate=False)
     train, dev, test = (corpus / f"{part}.spacy" for part in PARTS)
     paths = ["--paths.train", train, "--paths.dev", dev]
+    more = ["-g", gpu_id, *(["--code", code] if code else [])]
     start = time.perf_counter()
-    _spacy(run, "train", config, "--output", run.folder, *paths, "-g", gpu_id)
+    _spacy(run, "train", config, "--output", run.folder, *paths, *more)
     seconds = time.perf_counter() - start
     shutil.rmtree(run.folder / "model-last")
     use_gpu(gpu_id)
@@ -100,7 +104,7 @@ def finish(run: Run, corpus: Path, gpu_id: int, keep: bool) -> None:
             unbundle(nlp, name)
         save_pipeline(nlp, path)
         if own is not None and "threshold" in own.cfg:
-            _spacy(run, "global-pointer", "calibrate", path, dev, path, "-g", gpu_id)
+            _spacy(run, "global-pointer", "calibrate", path, dev, path, *more)
         elif nlp.get_pipe_meta(name).factory == "spancat":
             threshold = choose_threshold(nlp, dev)
             nlp.config["components"][name]["threshold"] = threshold

@@ -11,6 +11,9 @@ from spacy.tokens import Doc
 
 from .comparison import Annotation, Mention
 
+# Width of a character of a label, and of what is around it, in characters of the text.
+BADGE_WIDTH, BADGE_PADDING = 0.9, 4
+
 
 class NestedSpanRenderer(SpanRenderer):
     """displaCy's span style, legible at any depth.
@@ -19,7 +22,8 @@ class NestedSpanRenderer(SpanRenderer):
     height of a token from the number of its spans, not from the lowest of their slots:
     a long label covers the next one, a deep stack runs into the line below. Here a
     token is a small grid, its text in the first row and a row for each slot below it,
-    so that the browser makes the room. The rest that differs: labels are escaped, and
+    so that the browser makes the room; a word is widened only where a label is longer
+    than the text of its span. The rest that differs: labels are escaped, and
     two that differ in case alone keep two colors; the text keeps its own spaces; a
     slot is used again once it is free; and time grows with what is drawn, not with
     tokens times spans.
@@ -49,7 +53,9 @@ class NestedSpanRenderer(SpanRenderer):
                 starting[index], key=lambda s: (-s["end_token"], s["label"])
             ):
                 if span["end_token"] > index:
-                    running.append({**span, "render_slot": next(free)})
+                    n = sum(map(len, tokens[index : span["end_token"]]))
+                    fits = BADGE_WIDTH * len(span["label"]) + BADGE_PADDING <= n
+                    running.append({**span, "render_slot": next(free), "fits": fits})
             entities = [
                 {
                     **entity,
@@ -85,6 +91,7 @@ class NestedSpanRenderer(SpanRenderer):
             "start": entity["is_start"],
             "end": entity["is_end"],
             "wrong": bool(sign),
+            "fits": entity["is_start"] and entity["fits"],
         }
         classes = " ".join(["bar", *(name for name, holds in states.items() if holds)])
         color = self.colors[label]

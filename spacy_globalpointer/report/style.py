@@ -24,6 +24,9 @@ SPANS = """
   font-size: .72rem; font-weight: 600; line-height: 1rem; text-overflow: ellipsis;
   white-space: nowrap; vertical-align: middle; unicode-bidi: plaintext;
 }
+/* A label that its span has room for widens no word. */
+.bar.fits { width: 0; min-width: 100%; }
+.bar.fits .badge { position: relative; z-index: 1; flex: none; max-width: none; }
 .bar.wrong {
   background-image: repeating-linear-gradient(135deg, #fff0 0 3px, #fff 3px 6px);
 }

@@ -97,6 +97,25 @@ def test_calibrate_says_why(folder):
 
 
 @pytest.mark.slow
+def test_code_in_other_processes(folder, tmp_path):
+    texts = tmp_path / "in.jsonl"
+    texts.write_text("".join(f'{{"text": "{text}"}}\n' for text, _ in NESTED))
+    output = tmp_path / "out.jsonl"
+    options = ["--code", folder / "code.py", "--n-process", 2]
+    run("annotate", folder / "model", texts, output, *options)
+    assert len(output.read_text().splitlines()) == len(NESTED)
+
+
+@pytest.mark.slow
+def test_counts_of_a_conversion(tmp_path):
+    row = {"text": "Ada met Bo", "spans": [{"start": 0, "end": 3, "label": "PER"}]}
+    (tmp_path / "train.jsonl").write_text(json.dumps(row))
+    done = run("convert", tmp_path, tmp_path / "out", "--json")
+    (written,) = json.loads(done.stdout)["splits"].values()
+    assert written["docs"] == written["spans"] == 1
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("no_color", ["", "1"])
 def test_colors_in_a_terminal(folder, no_color):
     reading, writing = pty.openpty()
