@@ -157,6 +157,7 @@ thead tr:first-child th.group { text-align: center; border-bottom: 0; }
 }
 /* On a small screen a plot is moved, not made too small to read. */
 @media (max-width: 45rem) {
+  nav ul { gap: .2rem .6rem; font-size: .85rem; }
   th, td { padding: .2rem .3rem; font-size: .8rem; }
   th:first-child { min-width: 4.5rem; }
   figure { overflow-x: auto; }
