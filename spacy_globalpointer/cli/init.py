@@ -1,5 +1,6 @@
 """A new project, or a config alone."""
 
+import shlex
 from pathlib import Path
 from typing import Optional
 
@@ -79,7 +80,10 @@ def init_cli(
     except ValueError as error:
         msg.fail(str(error), exits=1)
     msg.good(f"Wrote a project to {folder}")
-    msg.text(f"Run it on the demo corpus: python -m spacy project run all {folder}")
+    command = shlex.join(
+        ["python", "-m", "spacy", "project", "run", "all", str(folder)]
+    )
+    msg.text(f"Run it on the demo corpus: {command}")
 
 
 def _recommended_transformer(lang: str) -> str:
@@ -97,7 +101,7 @@ def _write_config(path: Path, name: str, lang: str, encoder: str, gpu: bool) -> 
     path.parent.mkdir(parents=True, exist_ok=True)
     config.to_disk(path, interpolate=False)
     msg.good(f"Wrote {path}")
-    msg.text(
-        f"Train with: python -m spacy train {path} --output training "
-        f"--paths.train train.spacy --paths.dev dev.spacy{' --gpu-id 0' if gpu else ''}"
-    )
+    command = ["python", "-m", "spacy", "train", str(path), "--output", "training"]
+    command += ["--paths.train", "train.spacy", "--paths.dev", "dev.spacy"]
+    command += ["--gpu-id", "0"] if gpu else []
+    msg.text(f"Train with: {shlex.join(command)}")

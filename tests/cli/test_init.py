@@ -23,7 +23,9 @@ def variables(folder):
 
 def test_a_project_is_the_template_with_variables(tmp_path):
     folder = tmp_path / "my project"
-    run(folder, "--lang", "de", "--system", "span_hybrid")
+    output = run(folder, "--lang", "de", "--system", "span_hybrid")
+    # A command that a shell understands.
+    assert "project'" in output and "spacy project run all '" in output
     expected = {**variables(TEMPLATE), "lang": "de", "config": "tok2vec-span_hybrid"}
     assert variables(folder) == expected
     written = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
