@@ -2,10 +2,13 @@
 
 import warnings
 from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import spacy
-from spacy.tokens import Doc, Span, SpanGroup
+from spacy.cli.find_threshold import find_threshold
+from spacy.tokens import Doc, DocBin, Span, SpanGroup
 from spacy.training import Example
 from spacy.util import fix_random_seed
 from thinc.api import Adam
@@ -397,3 +400,54 @@ def test_spans_of_an_untrained_component_do_not_displace_gold():
     assert len(links.starts) == 6
     assert len(links.heads) == 30
     assert not pipe.dropped_gold.counts
+
+
+def test_dropout_is_for_training_alone():
+    losses = {}
+    for drop in (0.0, 0.5):
+        nlp = pipeline(negatives=0)
+        fix_random_seed(0)
+        data = examples(nlp)
+        nlp.initialize(lambda data=data: data)
+        # Without dropout in the encoder.
+        layer = nlp.get_pipe(NAME).model.layers[-1]
+        losses[drop] = [nlp.update(data, drop=drop, sgd=False)[NAME] for _ in range(2)]
+        assert layer.attrs["dropout_rate"] == 0.0
+        assert all_scores(nlp, given_docs(nlp)) == all_scores(nlp, given_docs(nlp))
+    assert losses[0.0][0] == pytest.approx(losses[0.0][1], rel=1e-6)
+    assert abs(losses[0.5][0] - losses[0.5][1]) > 1e-3
+
+
+def test_the_loss_of_a_batch_is_that_of_its_documents():
+    nlp = pipeline(negatives=0)
+    fix_random_seed(0)
+    nlp.initialize(lambda: examples(nlp))
+    pipe = nlp.get_pipe(NAME)
+
+    def total(data):
+        loss = nlp.update(data, sgd=False)[NAME]
+        return loss * pipe.n_loss_terms
+
+    # No optimizer: nothing is learned.
+    alone = [total([example]) for example in examples(nlp)]
+    assert total(examples(nlp)) == pytest.approx(sum(alone), rel=1e-5)
+
+
+def test_the_threshold_is_found_by_spacy():
+    """`spacy find-threshold` needs a pipeline that finds the spans too."""
+    nlp = train(joint(), given=False, annotates=["tok2vec", "global_pointer"])
+    with TemporaryDirectory() as folder:
+        nlp.to_disk(f"{folder}/model")
+        docs = [example.reference for example in examples(nlp)]
+        DocBin(docs=docs).to_disk(f"{folder}/dev.spacy")
+        best, _, scores = find_threshold(
+            f"{folder}/model",
+            Path(f"{folder}/dev.spacy"),
+            pipe_name=NAME,
+            threshold_key="threshold",
+            scores_key="relations_f",
+            n_trials=5,
+            silent=True,
+        )
+    assert scores[best] == max(scores.values()) > 0.5
+    assert scores[1.0] < scores[best]
