@@ -17,6 +17,7 @@ from ..tasks import SpanTask
 from .colors import label_colors
 from .comparison import Annotation
 from .drawing import NestedSpanRenderer, draw
+from .links import draw_links
 from .style import SPANS
 
 
@@ -24,7 +25,8 @@ def visualize(
     docs: Doc | Iterable[Doc], spans_key: str = "sc", *, jupyter: bool | None = None
 ) -> str | None:
     """Draw documents with their spans, however deeply they are nested; labels,
-    offsets and scores show where the pointer rests.
+    offsets and scores show where the pointer rests. Discontinuous entities and
+    relations are listed below the document.
 
     docs (Doc | Iterable[Doc]): One document, or several.
     spans_key (str): Key of `doc.spans`.
@@ -38,8 +40,17 @@ def visualize(
             raise ValueError(Errors.E040.format(key=spans_key, keys=list(doc.spans)))
     annotations = [Annotation.read(doc, spans_key) for doc in docs]
     labels = {mention.label for x in annotations for mention in x.spans}
-    renderer = NestedSpanRenderer(label_colors(sorted(labels)))
-    drawings = "\n".join(draw(x, renderer, set(), "") for x in annotations)
+    colors = label_colors(sorted(labels))
+    renderer = NestedSpanRenderer(colors)
+    drawings = "\n".join(
+        part
+        for x in annotations
+        for part in (
+            draw(x, renderer, set(), ""),
+            draw_links(x.doc, spans_key, colors),
+        )
+        if part
+    )
     markup = f"<style>{SPANS}</style>\n{drawings}"
     if jupyter or (jupyter is None and is_in_jupyter()):
         from IPython.display import HTML, display
