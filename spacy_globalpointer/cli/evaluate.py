@@ -106,6 +106,8 @@ def _print(metrics: Dict[str, Any]) -> None:
         rows += sorted(scores["per_label"].items())
         table = [_row(*row) for row in rows]
         msg.table(table, header=(name, *header[1:4]), aligns=aligns[:4])
+        errors = ", ".join(f"{kind} {n:,}" for kind, n in scores["errors"].items())
+        msg.info(f"Errors of relations: {errors}")
         if scores["unusable"]:
             msg.warn(f"Relations that are not scored: {scores['unusable']}")
     msg.info(

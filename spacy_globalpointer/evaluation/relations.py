@@ -11,6 +11,7 @@ from ..pipeline.relation_gold import read_relations
 from ..pipeline.relation_pointer import RelationPipe
 from ..pipeline.relation_scoring import relation_score
 from ..tasks.drop_report import DropReport
+from .relation_errors import relation_errors
 
 
 def relation_metrics(nlp: Language, examples: Sequence[Example]) -> Dict[str, Any]:
@@ -22,7 +23,8 @@ def relation_metrics(nlp: Language, examples: Sequence[Example]) -> Dict[str, An
         "strict", "boundaries" and "given_spans", between the gold spans, each with p, r
         and f from 0 to 1, None where there is neither gold nor prediction;
         "discontinuous", the same, if the component finds such entities; "per_label",
-        strict, by label; "unusable", how many relations are not scored, by reason.
+        strict, by label; "errors", see `relation_errors`; "unusable", how many
+        relations are not scored, by reason.
     """
     found = {}
     for name, pipe in nlp.pipeline:
@@ -39,6 +41,7 @@ def relation_metrics(nlp: Language, examples: Sequence[Example]) -> Dict[str, An
             found[name] = {
                 **rows,
                 "per_label": scores["relations_per_type"] or {},
+                "errors": relation_errors(examples, pipe.key, pipe.cfg["symmetric"]),
                 "unusable": scores["relations_unusable"],
             }
     return found

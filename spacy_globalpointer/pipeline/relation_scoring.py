@@ -49,7 +49,7 @@ def relation_score(
             continue
         is_annotated = True
         sides = [
-            _relations(x, symmetric, unusable, side)
+            read_group(x, symmetric, unusable, side)
             for x, side in (
                 (example.predicted.spans.get(spans_key), "predicted"),
                 (group, "gold"),
@@ -102,10 +102,18 @@ def _named(name: str, score: PRFScore, is_annotated: bool) -> Dict[str, Any]:
     return {f"{name}_{x}": v if there else None for x, v in zip("prf", values)}
 
 
-def _relations(
+def read_group(
     group: Optional[SpanGroup], symmetric: Sequence[str], unusable: Counter, side: str
 ) -> Set[RelationT]:
-    """The different relations of a group; what is none is counted."""
+    """The different relations of a group; what is none is counted.
+
+    group (Optional[SpanGroup]): The group. None: it has none.
+    symmetric (Sequence[str]): Labels that have no direction: their ends are sorted.
+    unusable (Counter): Counts what is no relation, by reason.
+    side (str): "gold" or "predicted", for the reasons.
+    RETURNS (Set[RelationT]): Head, tail and label, the ends by their characters and
+        label.
+    """
     if group is None:
         return set()
     places = [*map(_place, group)]
