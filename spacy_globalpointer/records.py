@@ -41,6 +41,7 @@ def to_dataframe(docs: Doc | Iterable[Doc], spans_key: str = "sc") -> Any:
     spans_key (str): Key of `doc.spans`.
     RETURNS (pandas.DataFrame): The columns are the keys of `to_records`.
     RAISES (ValueError): If a document has no such key.
+    RAISES (ImportError): If pandas is not installed.
     """
     try:
         import pandas
