@@ -337,3 +337,9 @@ class Warnings(metaclass=_WithCodes):
         "document and kept the first {most}. Set the threshold of 'NEXT-PIECE' in "
         "`label_thresholds` higher."
     )
+    W054 = (
+        "Component '{name}' learns from what {finders} predict in training, but these "
+        "listen to an encoder that is not among [training] annotating_components, so "
+        "they would predict from vectors of zeros. Name the encoder there before them: "
+        "{encoders}."
+    )

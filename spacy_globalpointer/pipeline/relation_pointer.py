@@ -314,6 +314,8 @@ class RelationPipe(HeadPipe):
             labels`. None: those in the training data.
         """
         validate_get_examples(get_examples, "RelationPipe.initialize")
+        if nlp is not None:
+            self._warn_of_zeros(nlp)
         self.dropped_gold = DropReport(one_pass=True)
         golds: List[AlignedRelations] = []
         span_labels: Set[str] = set()
@@ -339,6 +341,31 @@ class RelationPipe(HeadPipe):
         check_labels(self.cfg, self.name)
         self._report()
         self._initialize_model(sample)
+
+    def _warn_of_zeros(self, nlp: Language) -> None:
+        """Warn of components whose predictions are used in training, without those of
+        the encoder that they listen to: in an update, encoders set no vectors."""
+        training = nlp.config.get("training", {})
+        annotating = training.get("annotating_components", [])
+        components = dict(nlp.pipeline)
+        encoders = [x for x, pipe in nlp.pipeline if hasattr(pipe, "add_listener")]
+        finders = [
+            name
+            for name in annotating
+            if name in components and _listens(components[name])
+        ]
+        if finders and not set(encoders) & {*annotating}:
+            message = Warnings.W054.format(
+                name=self.name, finders=finders, encoders=encoders
+            )
+            warnings.warn(message, stacklevel=2)
+
+
+def _listens(component: Any) -> bool:
+    model = getattr(component, "model", None)
+    if not isinstance(model, Model):
+        return False
+    return any(node.name.endswith("listener") for node in model.walk())
 
 
 def _place(span: Span) -> PlaceT:

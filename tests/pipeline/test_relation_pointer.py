@@ -451,3 +451,16 @@ def test_the_threshold_is_found_by_spacy():
         )
     assert scores[best] == max(scores.values()) > 0.5
     assert scores[1.0] < scores[best]
+
+
+@pytest.mark.parametrize(
+    "names", [["global_pointer"], ["tok2vec", "global_pointer"], []]
+)
+def test_predictions_from_vectors_of_zeros(names):
+    nlp = joint()
+    nlp.config["training"]["annotating_components"] = names
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        nlp.initialize(lambda: examples(nlp))
+    found = [x for x in caught if "W054" in str(x.message)]
+    assert len(found) == (names == ["global_pointer"])
