@@ -303,6 +303,10 @@ class Warnings(metaclass=_WithCodes):
         "`flat` = {old!r} is the old name of {new!r} and will be removed in the next "
         "release. Set flat = {new!r}."
     )
+    W036 = (
+        "There is no log of the training at {path}, so the report has no curves. "
+        "`spacy.ConsoleLogger.v3` writes one to its `output_file`."
+    )
     W034 = (
         "The score weights of [training.score_weights] name {weights}, but no "
         "component of the pipeline has these scores: it scores spans under {keys}. "

@@ -1,7 +1,7 @@
 """Write the config that is trained: see `spacy_globalpointer.training.configs`."""
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 from wasabi import msg
@@ -19,22 +19,24 @@ def make_config(
     output: Annotated[Path, typer.Argument(help="The config that is trained")],
     lang: Annotated[str, typer.Argument(help="Language code")],
     vectors: Annotated[
-        Optional[Path], typer.Argument(help="Vectors, word2vec text", exists=True)
-    ] = None,
+        str, typer.Argument(help="Vectors, word2vec text. Empty: none")
+    ] = "",
     folder: Annotated[Path, typer.Option(help="Folder for vectors")] = Path("vectors"),
 ) -> None:
     """Write the config of an encoder, or of a system on it, with static vectors where
-    they are given."""
+    they are given. A logger that can write a file writes one beside the config."""
+    if vectors and not Path(vectors).is_file():
+        raise typer.BadParameter(f"File '{vectors}' does not exist.")
     config = assemble(configs, name)
-    if vectors is not None:
+    if vectors:
         enable_static_vectors(config, name)
-        target = save_vectors(vectors, lang, folder)
+        target = save_vectors(Path(vectors), lang, folder)
         config["paths"]["vectors"] = str(target)
+    logger = config["training"]["logger"]
+    if "output_file" in logger:
+        logger["output_file"] = str(output.with_suffix(".jsonl"))
     output.parent.mkdir(parents=True, exist_ok=True)
-    if vectors is None and "-" not in name:
-        output.write_bytes((configs / f"{name}.cfg").read_bytes())
-    else:
-        config.to_disk(output, interpolate=False)
+    config.to_disk(output, interpolate=False)
     added = f"with the vectors in {target}" if vectors else "without static vectors"
     msg.good(f"Wrote {output}, {added}")
 

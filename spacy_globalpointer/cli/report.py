@@ -7,6 +7,7 @@ import typer
 from spacy.training import Corpus
 from spacy.training.corpus import FILE_TYPE, walk_corpus
 
+from ..errors import Warnings
 from ..evaluation import Result, TrainingSet, compare, read_training_log
 from ..folders import require_replaceable
 from .common import (
@@ -44,7 +45,6 @@ def report_cli(
         None,
         "--log",
         help="Log of the training, the output_file of spaCy's ConsoleLogger",
-        exists=True,
     ),
     limit: int = typer.Option(
         500,
@@ -73,7 +73,9 @@ def report_cli(
     except ValueError as error:
         msg.fail("Cannot write the report", str(error), exits=1)
     curves = []
-    if log is not None:
+    if log is not None and not log.exists():
+        msg.warn(Warnings.W036.format(path=log))
+    elif log is not None:
         try:
             curves = read_training_log(log)
         except ValueError as error:

@@ -124,8 +124,14 @@ def text_of(words):
 def test_without_vectors_the_config_is_trained_as_it_stands(tmp_path, name):
     done = run(CONFIGS, name, tmp_path / "a" / "made.cfg", "en")
     assert done.exit_code == 0, done.output
-    expected = (CONFIGS / f"{name}.cfg").read_bytes()
-    assert (tmp_path / "a" / "made.cfg").read_bytes() == expected
+    made, expected = (
+        Config().from_disk(path, interpolate=False)
+        for path in (tmp_path / "a" / "made.cfg", CONFIGS / f"{name}.cfg")
+    )
+    log = made["training"]["logger"].pop("output_file")
+    assert log == str(tmp_path / "a" / "made.jsonl")
+    assert expected["training"]["logger"].pop("output_file") is None
+    assert made == expected
 
 
 @pytest.mark.parametrize("capital", [False, True])
@@ -166,3 +172,24 @@ def test_a_missing_file_is_an_error(tmp_path):
     assert done.exit_code != 0
     # A long path goes over several lines of the frame.
     assert "no.txt" in re.sub(r"[\s│]", "", done.output)
+
+
+def test_a_logger_writes_beside_the_config_if_it_can(tmp_path):
+    configs = tmp_path / "my configs"
+    configs.mkdir()
+    text = (CONFIGS / "tok2vec.cfg").read_text("utf8")
+    (configs / "tok2vec.cfg").write_text(text, "utf8")
+    output = tmp_path / "my training" / "one.cfg"
+    assert run(configs, "tok2vec", output, "en", "").exit_code == 0
+    logger = Config().from_disk(output)["training"]["logger"]
+    assert logger["output_file"] == str(output.with_suffix(".jsonl"))
+    # One without a file of its own is left as it is.
+    other = re.sub(
+        r"\[training\.logger\][^\[]*",
+        '[training.logger]\n@loggers = "spacy.WandbLogger.v5"\nproject_name = "x"\n\n',
+        text,
+    )
+    (configs / "tok2vec.cfg").write_text(other, "utf8")
+    assert run(configs, "tok2vec", output, "en", "").exit_code == 0
+    logger = Config().from_disk(output)["training"]["logger"]
+    assert logger == {"@loggers": "spacy.WandbLogger.v5", "project_name": "x"}
