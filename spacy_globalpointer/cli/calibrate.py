@@ -10,7 +10,7 @@ import typer
 from spacy import util
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.training import Example
+from spacy.training import Corpus, Example
 
 from ..core.arrays import Floats
 from ..errors import Errors, Warnings
@@ -26,8 +26,10 @@ from ..evaluation import (
     read_table,
 )
 from ..evaluation.candidates import LOWEST_PROBABILITY
+from ..evaluation.relation_thresholds import choose_threshold
 from ..pipeline.annotations import write_predictions
 from ..pipeline.component import TaskPipe
+from ..pipeline.relation_pointer import RelationPipe
 from ..pipeline.settings import to_config
 from ..tasks import SpanTask
 from .common import (
@@ -131,6 +133,7 @@ def calibrate_cli(
         )
         scores["ents"] = was_ents, now_ents
         _say_scores(f"of doc.ents against {gold}", was_ents, now_ents)
+    relations = _calibrate_relations(data, output, target)
     msg.good(f"Wrote {output}")
     if as_json:
         result = {
@@ -141,8 +144,37 @@ def calibrate_cli(
                 for name, pair in scores.items()
             },
             "before": before,
+            "relations": relations,
         }
         typer.echo(srsly.json_dumps(result, indent=2))
+
+
+def _calibrate_relations(
+    data: Path, output: Path, target: Target
+) -> Dict[str, Dict[str, Any]]:
+    """Choose the threshold of each component that finds relations, between the spans
+    that the calibrated pipeline predicts, and save it. The threshold and the scores,
+    by component."""
+    nlp = util.load_model(output)
+    names = [name for name, pipe in nlp.pipeline if isinstance(pipe, RelationPipe)]
+    found: Dict[str, Dict[str, Any]] = {}
+    for name in names:
+        nlp = util.load_model(output)
+        examples = list(Corpus(data)(nlp))
+        threshold, before, now = choose_threshold(nlp, examples, name, target)
+        pipe = nlp.get_pipe(name)
+        if now != before:
+            settings = {
+                "threshold": threshold,
+                "label_thresholds": {},
+                "label_temperatures": dict(pipe.cfg["label_temperatures"]),
+            }
+            save_with_settings(nlp, name, settings, output)
+        scores = {"before": _prf(*before), "now": _prf(*now)}
+        found[name] = {"threshold": threshold, **scores}
+        what = f"of the relations of {name}, with a threshold of {threshold:.3f}"
+        _say_scores(what, scores["before"], scores["now"])
+    return found
 
 
 def _say_scores(what: str, was: Scores, now: Scores) -> None:

@@ -116,7 +116,7 @@ def read_group(
     """
     if group is None:
         return set()
-    places = [*map(_place, group)]
+    places = [*map(place_of, group)]
     found: Set[RelationT] = set()
     for head, tail, label in relation_rows(group):
         if not (0 <= head < len(places) and 0 <= tail < len(places)):
@@ -135,7 +135,7 @@ def read_group(
     return found
 
 
-def _place(span: Span) -> PlaceT:
+def place_of(span: Span) -> PlaceT:
     return span.start_char, span.end_char, span.label_
 
 
@@ -147,7 +147,7 @@ def _without_labels(row: RelationT) -> Tuple[Tuple[int, int], Tuple[int, int], s
 def _discontinuous(group: Optional[SpanGroup]) -> Set[Tuple[PlaceT, ...]]:
     if group is None:
         return set()
-    places = [*map(_place, group)]
+    places = [*map(place_of, group)]
     rows = [row for row in fragment_rows(group) if max(row) < len(places)]
     return {tuple(sorted(places[i] for i in row)) for row in rows}
 

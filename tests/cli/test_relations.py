@@ -1,6 +1,7 @@
 """Commands of a pipeline with relations."""
 
 import pytest
+import spacy
 import srsly
 from spacy.cli._util import app
 from spacy.tokens import DocBin
@@ -36,6 +37,30 @@ def test_evaluate(tmp_path):
     assert found["given_spans"]["f"] == pytest.approx(given)
     assert found["unusable"] == {"gold: of a span that is not there": 1}
     assert "Between gold spans" in done.output and "not scored" in done.output
+
+
+def test_calibrate(tmp_path):
+    """The best of all thresholds, tried one by one."""
+    nlp = train(joint(), steps=40, given=False)
+    nlp.get_pipe(NAME).cfg["threshold"] = 1.0
+    nlp.to_disk(tmp_path / "model")
+    docs = [example.reference for example in examples(nlp, given=False)]
+    DocBin(docs=docs).to_disk(tmp_path / "dev.spacy")
+    arguments = ["calibrate", tmp_path / "model", tmp_path / "dev.spacy"]
+    arguments += [tmp_path / "calibrated", "--json"]
+    done = CliRunner().invoke(app, ["global-pointer", *map(str, arguments)])
+    assert done.exit_code == 0, done.output
+    calibrated = spacy.load(tmp_path / "calibrated")
+    pipe = calibrated.get_pipe(NAME)
+    found = pipe.cfg["threshold"]
+    assert calibrated.config["components"][NAME]["threshold"] == found
+
+    def score(threshold):
+        pipe.cfg["threshold"] = threshold
+        return calibrated.evaluate(examples(calibrated, given=False))["relations_f"]
+
+    best = max(score(number / 50) for number in range(1, 51))
+    assert score(found) >= best > score(1.0) == 0.0
 
 
 def test_pipelines_without_relations_have_no_such_scores():
