@@ -1,5 +1,10 @@
 """`annotate` and a bare loop of `nlp.pipe`; one process, two, and two Ray workers:
-words a second, and peak memory."""
+words per second, and peak memory.
+
+On a machine that others use, words per second of the processor say what the work costs:
+twice as many processes get twice as much of a busy machine. With two processes that are
+as efficient as one, two free cores do twice the work.
+"""
 
 import argparse
 import json
@@ -9,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 from typing import Any, Dict, Iterator, List, Tuple
@@ -44,16 +50,36 @@ def one_process(job: Job, annotator: Annotator) -> Tuple[int, float, float]:
     return n_words, time.perf_counter() - start, time.process_time() - cpu
 
 
-def rate(job: Job, n_warm: int) -> float:
-    """Words a second of the whole command once each worker has finished a block."""
-    times: List[Tuple[float, int]] = []
+def rate(job: Job, n_warm: int) -> Tuple[float, float]:
+    """Words per second of the whole command once each worker has finished a block, and
+    words per second of the processor, of all its processes together."""
+    times: List[Tuple[float, float, int]] = []
 
     def hear(summary: Summary, is_old: bool) -> None:
-        times.append((time.perf_counter(), summary.words))
+        times.append((time.perf_counter(), processor_time(), summary.words))
 
     annotate(job, hear)
-    first = times[n_warm - 1][0]
-    return sum(words for _, words in times[n_warm:]) / (times[-1][0] - first)
+    n_words = sum(words for *_, words in times[n_warm:])
+    wall, cpu = (times[-1][i] - times[n_warm - 1][i] for i in (0, 1))
+    return n_words / wall, n_words / cpu
+
+
+def processor_time() -> float:
+    """Seconds of the processor of this process and of all that descend from it."""
+    parents, ticks = {}, {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            values = path.read_text().rpartition(")")[2].split()
+            pid = int(path.parent.name)
+            parents[pid] = int(values[1])
+            ticks[pid] = int(values[11]) + int(values[12])
+
+    def is_own(pid: int) -> bool:
+        while pid in parents and pid != os.getpid():
+            pid = parents[pid]
+        return pid == os.getpid()
+
+    return sum(ticks[pid] for pid in ticks if is_own(pid)) / os.sysconf("SC_CLK_TCK")
 
 
 def memory(model: str, paths: List[Path], args: List[str]) -> Iterator[Dict[str, Any]]:
@@ -117,7 +143,7 @@ def main() -> None:
                 "cpu": round(median(a[1] / b[1] for a, b in pairs), 3),
             }
         )
-        rates: Dict[str, List[float]] = {}
+        rates: Dict[str, List[Tuple[float, float]]] = {}
         for _ in range(args.rounds if args.workers > 1 else 0):
             n = args.workers
             for name, settings in (
@@ -130,13 +156,17 @@ def main() -> None:
                 now = job(overwrite=True, **settings)
                 rates.setdefault(name, []).append(rate(now, 2 * n if settings else 1))
         for name, values in rates.items():
-            ratios = [a / b for a, b in zip(values, rates["1 process"])]
+            ratios = [
+                (wall / one_wall, cpu / one_cpu)
+                for (wall, cpu), (one_wall, one_cpu) in zip(values, rates["1 process"])
+            ]
             rows.append(
                 {
                     "system": name,
-                    "words_per_second": round(median(values)),
-                    "times_one_process": round(median(ratios), 2),
-                    "best": round(max(values) / max(rates["1 process"]), 2),
+                    "words_per_second": round(median(wall for wall, _ in values)),
+                    "words_per_cpu_second": round(median(cpu for _, cpu in values)),
+                    "times_one_process": round(median(wall for wall, _ in ratios), 2),
+                    "efficiency": round(median(cpu for _, cpu in ratios), 3),
                 }
             )
     rows += memory(args.model, args.memory, ["--spans-key", args.spans_key])

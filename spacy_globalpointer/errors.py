@@ -239,6 +239,10 @@ class Errors(metaclass=_WithCodes):
         "`negative_spans_key` is the key of the gold spans, {key!r}. Rejected spans "
         "need separate keys."
     )
+    E194 = (
+        "There is no Ray cluster at {address}, or it does not answer: {reason}. On a "
+        "busy machine a cluster may need a second call to start."
+    )
     E169 = "{output} cannot be written to standard output; name a file."
     E201 = (
         "Component '{name}' found no relations: in {n_docs} documents of the training "

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from .job import Job
 
 COLUMN = "section"
-# A larger share of the object store than these rows ever need would only hold memory.
+# Sections that are handed out together: few, so that all workers end at about the same
+# time, and where there are many sections, not too few for the scheduler.
 ROWS_PER_BLOCK = 16
+BLOCKS_PER_WORKER = 8
 
 
 class Worker:
@@ -85,7 +87,12 @@ def annotate_on_ray(
     if not rows:
         return
     if not ray.is_initialized():
-        ray.init(address=job.ray, log_to_driver=False, logging_level="ERROR")
+        try:
+            ray.init(address=job.ray, log_to_driver=False, logging_level="ERROR")
+        except Exception as error:
+            # Ray raises bare exceptions, too.
+            message = Errors.E194.format(address=job.ray, reason=error)
+            raise ConnectionError(message) from error
     resource = "GPU" if options.gpu_id >= 0 else "CPU"
     n_workers = int(ray.cluster_resources().get(resource, 0))
     if not n_workers:
@@ -94,8 +101,9 @@ def annotate_on_ray(
     options = replace(options, gpu_id=min(options.gpu_id, 0))
     context = DataContext.get_current()
     context.enable_progress_bars = False
+    n_blocks = max(len(rows) // ROWS_PER_BLOCK, n_workers * BLOCKS_PER_WORKER)
     summaries = ray.data.from_items(
-        rows, override_num_blocks=-(-len(rows) // ROWS_PER_BLOCK)
+        rows, override_num_blocks=min(n_blocks, len(rows))
     ).map_batches(
         Worker,
         fn_constructor_args=(options, job.output, job.block_size, os.getcwd()),

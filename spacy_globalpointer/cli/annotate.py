@@ -60,9 +60,9 @@ def annotate_cli(
         None, "--ray", help="Annotate on a Ray cluster: its address, or auto"
     ),
     batch_size: int = typer.Option(
-        100_000,
+        16_000,
         "--batch-size",
-        help="Maximum number of characters annotated at a time",
+        help="Maximum number of characters annotated at a time; on a GPU, take more",
         min=1,
     ),
     block_size: float = typer.Option(
