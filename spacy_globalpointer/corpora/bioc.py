@@ -38,7 +38,6 @@ LISTS = {
     "location": "locations",
     "node": "nodes",
 }
-NUMBERS = ("offset", "length")
 Place = Tuple[int, int]
 
 

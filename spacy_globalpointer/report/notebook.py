@@ -17,7 +17,7 @@ from ..tasks import SpanTask
 from .colors import label_colors
 from .comparison import Annotation
 from .drawing import NestedSpanRenderer, draw
-from .links import draw_links
+from .links import draw_links, read_links
 from .style import SPANS
 
 
@@ -47,7 +47,7 @@ def visualize(
         for x in annotations
         for part in (
             draw(x, renderer, set(), ""),
-            draw_links(x.doc, spans_key, colors),
+            draw_links(x.doc, read_links(x.doc, spans_key), colors),
         )
         if part
     )

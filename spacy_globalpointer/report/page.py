@@ -20,6 +20,7 @@ from .comparison import (
     kinds_in,
 )
 from .drawing import NestedSpanRenderer, describe_mention, draw, label_badge, language
+from .links import draw_links, read_links
 from .page_js import SCRIPT
 from .style import STYLE
 
@@ -75,7 +76,8 @@ def span_page(
     order = sorted(enumerate(comparisons, 1), key=lambda pair: -pair[1].n_errors)
     drawn = order[: limit or None]
     documents = [
-        _document(number, comparison, renderer, colors) for number, comparison in drawn
+        _document(number, comparison, renderer, colors, spans_key)
+        for number, comparison in drawn
     ]
     plain = "\n".join(_section(*document) for document in documents[:N_PLAIN])
     return f"""<!DOCTYPE html>
@@ -182,8 +184,12 @@ def _document(
     comparison: Comparison,
     renderer: NestedSpanRenderer,
     colors: dict[str, str],
+    spans_key: str,
 ) -> Document:
     gold, predicted = comparison.gold, comparison.predicted
+    gold_links = read_links(gold.doc, spans_key)
+    links = read_links(predicted.doc, spans_key)
+    judged = gold_links if gold.present else None
     missed, spurious = comparison.missed, comparison.spurious
     if gold.present:
         counts = (
@@ -212,12 +218,14 @@ def _document(
 {_notes(gold, "not annotated")}
 {draw(gold, renderer, missed, MISSED)}
 {_errors("Missed", gold, missed, MISSED, comparison, colors)}
+{draw_links(gold.doc, gold_links, colors, links, MISSED)}
 </section>
 <section class="panel">
 <h4>Predicted</h4>
 {_notes(predicted, "nothing predicted: the document has no spans under this key")}
 {draw(predicted, renderer, spurious, SPURIOUS)}
 {_errors("Spurious", predicted, spurious, SPURIOUS, comparison, colors)}
+{draw_links(predicted.doc, links, colors, judged, SPURIOUS)}
 </section>
 </div>"""
     return attributes, markup

@@ -68,7 +68,7 @@ SCRIPT = """
   note.hidden = true;
   document.body.append(note);
   document.addEventListener("click", (event) => {
-    const target = event.target.closest(".spans [title]");
+    const target = event.target.closest(".spans [title], .links [title]");
     note.hidden = !target;
     if (target) {
       const box = target.getBoundingClientRect();

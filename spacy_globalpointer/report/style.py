@@ -116,6 +116,9 @@ ul { margin: .4rem 0; padding: 0; list-style: none; }
 .errors summary { font-weight: 600; }
 .errors li { margin: .25rem 0; overflow-wrap: anywhere; }
 .where { color: var(--soft); font-variant-numeric: tabular-nums; }
+.links { margin-top: .6rem; font-size: .9rem; }
+.links li { margin: .25rem 0; overflow-wrap: anywhere; }
+.links b.wrong { outline: 2px dashed; outline-offset: 1px; }
 .kind {
   padding: 0 .3rem; border: 1px solid var(--soft); border-radius: .6rem;
   font-size: .8rem;

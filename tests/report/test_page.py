@@ -327,3 +327,32 @@ def test_length_of_the_page_is_linear_in_the_documents():
     ]
     # Documents after the first ones are compressed.
     assert sizes[2] - sizes[1] <= 1.1 * (sizes[1] - sizes[0])
+
+
+def test_relations_and_pieces():
+    spans = [(0, 2, "ROLE"), (3, 5, "ORG"), (7, 8, "GPE"), (8, 9, "GPE")]
+    gold, predicted = (make("en", WORDS, spans) for _ in range(2))
+    gold.spans[KEY].attrs["relations"] = [[0, 1, "of"], [1, 2, "<in>"]]
+    gold.spans[KEY].attrs["fragments"] = [[2, 3]]
+    predicted.spans[KEY].attrs["relations"] = [[0, 1, "of"], [1, 0, "of"]]
+    predicted.spans[KEY].attrs["relation_scores"] = [0.75, 0.5]
+    page = draw((gold, predicted))
+    found = [
+        [" ".join(li["text"].split()) for li in page.find("li", inside=part)]
+        for part in page.find("ul", "links")
+    ]
+    assert found == [
+        [
+            "United … Kingdom − GPE",
+            "the head ROLE of → the bank ORG",
+            "the bank ORG − <in> → United GPE",
+        ],
+        ["the head ROLE of → the bank ORG", "the bank ORG + of → the head ROLE"],
+    ]
+    scores = [b["title"] for b in page.find("b") if "title" in b]
+    assert scores == ["score 0.750", "score 0.500"]
+    # Without gold nothing is judged.
+    del gold.spans[KEY]
+    page = draw((gold, predicted))
+    (links,) = page.find("ul", "links")
+    assert not page.find(cls="wrong", inside=links)
