@@ -29,7 +29,7 @@ from ..evaluation.candidates import LOWEST_PROBABILITY
 from ..evaluation.relation_thresholds import choose_threshold
 from ..pipeline.annotations import write_predictions
 from ..pipeline.component import TaskPipe
-from ..pipeline.relation_pointer import RelationPipe
+from ..pipeline.relation_pointer import relation_pipes
 from ..pipeline.settings import to_config
 from ..tasks import SpanTask
 from .common import (
@@ -156,9 +156,8 @@ def _calibrate_relations(
     that the calibrated pipeline predicts, and save it. The threshold and the scores,
     by component."""
     nlp = util.load_model(output)
-    names = [name for name, pipe in nlp.pipeline if isinstance(pipe, RelationPipe)]
     found: Dict[str, Dict[str, Any]] = {}
-    for name in names:
+    for name in relation_pipes(nlp):
         nlp = util.load_model(output)
         examples = list(Corpus(data)(nlp))
         threshold, before, now = choose_threshold(nlp, examples, name, target)

@@ -14,7 +14,7 @@ from ..core.arrays import Floats, Ints, Mask
 from ..core.span_table import SpanTable, make_table
 from ..pipeline.candidates import give_candidates
 from ..pipeline.component import TaskPipe
-from ..pipeline.head_pipe import HeadPipe
+from ..pipeline.head_pipe import head_pipes
 from ..prediction import little_padding
 from ..tasks.drop_report import DropReport
 from .candidates import ScoredBatch, is_in, score_batches
@@ -62,7 +62,7 @@ def as_they_came(nlp: Language, pipe: TaskPipe, docs: Sequence[Doc]) -> List[Doc
     """
     place = [component for _, component in nlp.pipeline].index(pipe)
     behind = nlp.pipeline[place + 1 :]
-    if all(isinstance(component, HeadPipe) for _, component in behind):
+    if all(name in head_pipes(nlp) for name, _ in behind):
         return list(docs)
     copies = [doc.copy() for doc in docs]
     with little_padding(nlp):

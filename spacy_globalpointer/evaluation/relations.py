@@ -1,14 +1,14 @@
 """Scores of relations, also of those between the gold spans."""
 
-from typing import Any, Dict, Iterable, List, Sequence
+from typing import Any, Dict, Iterable, Sequence
 
 from spacy.language import Language
 from spacy.tokens import Span, SpanGroup
 from spacy.training import Example
 
-from ..pipeline.head_pipe import HeadPipe
+from ..pipeline.head_pipe import head_pipes
 from ..pipeline.relation_gold import read_relations
-from ..pipeline.relation_pointer import RelationPipe
+from ..pipeline.relation_pointer import RelationPipe, relation_pipes
 from ..pipeline.relation_scoring import relation_score
 from ..tasks.drop_report import DropReport
 from .relation_errors import relation_errors
@@ -27,23 +27,22 @@ def relation_metrics(nlp: Language, examples: Sequence[Example]) -> Dict[str, An
         relations are not scored, by reason.
     """
     found = {}
-    for name, pipe in nlp.pipeline:
-        if isinstance(pipe, RelationPipe):
-            scores = relation_score(examples, **pipe.cfg)
-            given = score_given_spans(nlp, examples, name)
-            rows = {
-                "strict": _prf(scores, "relations"),
-                "boundaries": _prf(scores, "relations_boundaries"),
-                "given_spans": _prf(given, "relations"),
-            }
-            if pipe.cfg["pieces"]:
-                rows["discontinuous"] = _prf(scores, "discontinuous")
-            found[name] = {
-                **rows,
-                "per_label": scores["relations_per_type"] or {},
-                "errors": relation_errors(examples, pipe.key, pipe.cfg["symmetric"]),
-                "unusable": scores["relations_unusable"],
-            }
+    for name, pipe in relation_pipes(nlp).items():
+        scores = relation_score(examples, **pipe.cfg)
+        given = score_given_spans(nlp, examples, name)
+        rows = {
+            "strict": _prf(scores, "relations"),
+            "boundaries": _prf(scores, "relations_boundaries"),
+            "given_spans": _prf(given, "relations"),
+        }
+        if pipe.cfg["pieces"]:
+            rows["discontinuous"] = _prf(scores, "discontinuous")
+        found[name] = {
+            **rows,
+            "per_label": scores["relations_per_type"] or {},
+            "errors": relation_errors(examples, pipe.key, pipe.cfg["symmetric"]),
+            "unusable": scores["relations_unusable"],
+        }
     return found
 
 
@@ -72,11 +71,7 @@ def score_given_spans(
         doc.spans[key] = SpanGroup(doc, name=key, spans=spans)
         golds.append(example.reference)
         docs.append(doc)
-    finders: List[str] = [
-        other
-        for other, component in nlp.pipeline
-        if other != name and isinstance(component, HeadPipe)
-    ]
+    finders = [other for other in head_pipes(nlp) if other != name]
     with nlp.select_pipes(disable=finders):
         found = [*nlp.pipe(docs)]
     pairs = [Example(doc, reference) for doc, reference in zip(found, golds)]

@@ -4,6 +4,7 @@ import copy
 import warnings
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
+from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from thinc.api import Model
@@ -176,3 +177,8 @@ class HeadPipe(SavedPipe):
     def _warn_of_dropped(self) -> None:
         report = self.dropped_gold.report()
         warnings.warn(Warnings.W001.format(name=self.name, report=report), stacklevel=3)
+
+
+def head_pipes(nlp: Language) -> Dict[str, HeadPipe]:
+    """The components of a pipeline with a head of this package, by name, in order."""
+    return {name: pipe for name, pipe in nlp.pipeline if isinstance(pipe, HeadPipe)}

@@ -370,3 +370,8 @@ def _listens(component: Any) -> bool:
 
 def _place(span: Span) -> PlaceT:
     return span.start, span.end, span.label_
+
+
+def relation_pipes(nlp: Language) -> Dict[str, RelationPipe]:
+    """The components of a pipeline that find relations, by name, in its order."""
+    return {n: pipe for n, pipe in nlp.pipeline if isinstance(pipe, RelationPipe)}

@@ -12,14 +12,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from spacy.tokens import Doc, DocBin, Span
 
+from spacy_globalpointer.core.span_table import crossing
 from spacy_globalpointer.corpora import Conversion, Options, find_format
 from spacy_globalpointer.corpora.corpus_table import CorpusTable
-from spacy_globalpointer.corpora.span_statistics import (
-    crossing,
-    depth,
-    identical,
-    nested,
-)
+from spacy_globalpointer.corpora.span_statistics import depth, identical, nested
 from tests.util.corpus_files import KEY, TOOLS, read
 from tests.util.lattices import few_examples
 from tests.util.pipelines import found
