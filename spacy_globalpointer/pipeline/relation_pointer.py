@@ -289,11 +289,21 @@ class RelationPipe(HeadPipe):
         lengths = [*map(len, docs)]
         return self.task.training_candidates(golds, predicted, lengths, self.cfg)
 
-    def _note_trained(self, golds: Iterable[AlignedRelations]) -> None:
-        if self.cfg["untrained_labels"]:
-            trained = {label for gold in golds for *_, label in gold.relations}
-            untrained = [x for x in self.cfg["untrained_labels"] if x not in trained]
-            self.cfg["untrained_labels"] = untrained
+    def _note_trained(self, golds: Sequence[AlignedRelations]) -> None:
+        """Note which labels have been in the gold of an update, and which labels of
+        spans they have linked: of one that was added, nothing was known before."""
+        types = measure_types(golds, self.cfg["symmetric"])
+        known = self.cfg["measured_types"]
+        new = {
+            label: sorted([*known.get(label, []), *rest])
+            for label, pairs in types.items()
+            if (rest := [x for x in pairs if x not in known.get(label, [])])
+        }
+        if new:
+            self.cfg["measured_types"] = {**known, **new}
+        untrained = self.cfg["untrained_labels"]
+        if types.keys() & {*untrained}:
+            self.cfg["untrained_labels"] = [x for x in untrained if x not in types]
 
     def _warn_of_dropped(self) -> None:
         report = self.dropped_gold.report()
