@@ -15,7 +15,6 @@ from typing import (
     TypeVar,
 )
 
-from spacy import util
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example, validate_examples, validate_get_examples
@@ -23,7 +22,7 @@ from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer, set_dropout_rate
 from torch import Tensor
 
-from ..core.threads import one_thread, one_thread_in_fork
+from ..core.threads import one_thread
 from ..errors import Errors, Warnings
 from ..span_groups import negative_key
 from ..tasks import Task
@@ -80,9 +79,8 @@ class TaskPipe(HeadPipe, Generic[TaskT]):
         RAISES (ValueError): If a setting is not allowed, or if the model does not fit
             the task.
         """
-        self.task = task
         self.writer = writer
-        super().__init__(vocab, model, declared, name, scorer, settings)
+        super().__init__(vocab, model, task, declared, name, scorer, settings)
         task.check_head(model, self.cfg)
         self.dropped_candidates = DropReport()
         self._warned_of_no_candidates = False
@@ -106,19 +104,6 @@ class TaskPipe(HeadPipe, Generic[TaskT]):
 
     def configure(self) -> None:
         self.task.configure(self.model, self.cfg)
-
-    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
-        """Apply the component to a stream of documents.
-
-        stream (Iterable[Doc]): The documents.
-        batch_size (int): Documents that are predicted together.
-        YIELDS (Doc): The documents, in order.
-        """
-        # The components before work while this one asks for documents.
-        with one_thread_in_fork():
-            for docs in util.minibatch(stream, batch_size):
-                for part in self.task.split(docs, self.cfg):
-                    yield from super().pipe(part, batch_size=len(part))
 
     def predict(self, docs: Iterable[Doc]) -> Any:
         """Score a batch, without modifying it.

@@ -2,14 +2,26 @@
 
 import copy
 import warnings
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Tuple,
+)
 
+from spacy import util
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from thinc.api import Model
 from torch import Tensor
 
+from ..core.threads import one_thread_in_fork
 from ..errors import Errors, Warnings
 from ..models.head_shim import renew_ids
 from ..models.span_scorer import build_head, get_head_layer, resize_head
@@ -33,6 +45,7 @@ class HeadPipe(SavedPipe):
     The settings are in `cfg`; they are checked when they are set and read when they
     are used.
 
+    task (Any): What the head scores, and what becomes of it.
     declared (Dict[str, Setting]): The settings that there are.
     state (Mapping[str, Setting]): What is found out at initialization.
     dropped_gold (DropReport): Gold annotation that cannot be used.
@@ -46,6 +59,7 @@ class HeadPipe(SavedPipe):
         self,
         vocab: Vocab,
         model: Model,
+        task: Any,
         declared: Dict[str, Setting],
         name: str,
         scorer: Optional[Callable],
@@ -56,6 +70,7 @@ class HeadPipe(SavedPipe):
         self.declared = declared
         self.vocab = vocab
         self.model = model
+        self.task = task
         self.name = name
         self.scorer = scorer
         self.cfg = {**defaults(declared), **settings, **defaults(self.state)}
@@ -109,6 +124,19 @@ class HeadPipe(SavedPipe):
             self._set_n_labels()
             self.cfg["untrained_labels"].append(label)
         return 1
+
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
+        """Apply the component to a stream of documents.
+
+        stream (Iterable[Doc]): The documents.
+        batch_size (int): Documents that are predicted together.
+        YIELDS (Doc): The documents, in order.
+        """
+        # The components before work while this one asks for documents.
+        with one_thread_in_fork():
+            for docs in util.minibatch(stream, batch_size):
+                for part in self.task.split(docs, self.cfg):
+                    yield from super().pipe(part, batch_size=len(part))
 
     def _check_model(self) -> None:
         """Raise a ValueError if the model cannot be used. Nothing is changed."""

@@ -6,7 +6,6 @@ from typing import (
     Callable,
     Dict,
     Iterable,
-    Iterator,
     List,
     Optional,
     Sequence,
@@ -14,7 +13,6 @@ from typing import (
     Tuple,
 )
 
-from spacy import util
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example, validate_examples, validate_get_examples
@@ -23,7 +21,7 @@ from thinc.api import Config, Model, Optimizer, set_dropout_rate
 from torch import Tensor
 
 from ..core.objectives import Objective
-from ..core.threads import one_thread, one_thread_in_fork
+from ..core.threads import one_thread
 from ..errors import Errors, Warnings
 from ..linked_spans import write_fragments, write_relations
 from ..models.link_scorer import begin_links, set_span_labels
@@ -37,6 +35,7 @@ from ..tasks.links import (
     PlaceT,
     measure_types,
 )
+from .global_pointer import DEFAULTS as SPAN_DEFAULTS
 from .gold import N_SAMPLE
 from .head_pipe import HeadPipe
 from .relation_gold import annotated_group, read_relations
@@ -54,23 +53,6 @@ default_config = """
 head_width = 64
 rope = true
 
-[model.tok2vec]
-@architectures = "spacy.Tok2Vec.v2"
-
-[model.tok2vec.embed]
-@architectures = "spacy.MultiHashEmbed.v2"
-width = 96
-rows = [5000, 1000, 2500, 1000]
-attrs = ["NORM", "PREFIX", "SUFFIX", "SHAPE"]
-include_static_vectors = false
-
-[model.tok2vec.encode]
-@architectures = "spacy.MaxoutWindowEncoder.v2"
-width = ${model.tok2vec.embed.width}
-window_size = 1
-maxout_pieces = 3
-depth = 4
-
 [objective]
 @misc = "spacy_globalpointer.BinaryCrossEntropy.v1"
 
@@ -78,6 +60,7 @@ depth = 4
 @scorers = "spacy_globalpointer.relation_scorer.v1"
 """
 DEFAULTS = Config().from_str(default_config)
+DEFAULTS["model"]["tok2vec"] = SPAN_DEFAULTS["model"]["tok2vec"]
 DEFAULT_SCORE_WEIGHTS = {"relations_f": 1.0, "relations_p": 0.0, "relations_r": 0.0}
 
 
@@ -132,8 +115,7 @@ class RelationPipe(HeadPipe):
         settings: Dict[str, Any],
     ) -> None:
         """Initialize the component. Arguments as for `TaskPipe`."""
-        self.task = task
-        super().__init__(vocab, model, RELATION_SETTINGS, name, scorer, settings)
+        super().__init__(vocab, model, task, RELATION_SETTINGS, name, scorer, settings)
         if task.objective.mutually_exclusive:
             allowed = "ClassImbalance.v1 or BinaryCrossEntropy.v1"
             value = type(task.objective).__name__
@@ -145,18 +127,6 @@ class RelationPipe(HeadPipe):
     def configure(self) -> None:
         # One more: all labels that are not known.
         set_span_labels(self.model, len(self.cfg["span_labels"]) + 1)
-
-    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
-        """Apply the component to a stream of documents.
-
-        stream (Iterable[Doc]): The documents.
-        batch_size (int): Documents that are predicted together.
-        YIELDS (Doc): The documents, in order.
-        """
-        with one_thread_in_fork():
-            for docs in util.minibatch(stream, batch_size):
-                for part in self.task.split(docs, self.cfg):
-                    yield from super().pipe(part, batch_size=len(part))
 
     def predict(self, docs: Iterable[Doc]) -> LinkScores:
         """Score the pairs of a batch, without modifying it.
