@@ -13,6 +13,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -22,7 +23,7 @@ from typing import Any, Dict, Iterator, List, Tuple
 from measure import write_results
 
 from spacy_globalpointer.annotate import Options, Run
-from spacy_globalpointer.annotate.annotator import Annotator, Summary
+from spacy_globalpointer.annotate.annotator import Annotator
 from spacy_globalpointer.annotate.job import Job, annotate
 from spacy_globalpointer.annotate.loading import load_pipeline
 from spacy_globalpointer.annotate.workers import annotate_blocks
@@ -51,17 +52,28 @@ def one_process(job: Job, annotator: Annotator) -> Tuple[int, float, float]:
 
 
 def rate(job: Job, n_warm: int) -> Tuple[float, float]:
-    """Words per second of the whole command once each worker has finished a block, and
-    words per second of the processor, of all its processes together."""
+    """Words per second of the whole command once so many blocks are finished, and words
+    per second of the processor, of all its processes together."""
     times: List[Tuple[float, float, int]] = []
+    is_done = threading.Event()
 
-    def hear(summary: Summary, is_old: bool) -> None:
-        times.append((time.perf_counter(), processor_time(), summary.words))
+    def watch() -> None:
+        # A cluster reports blocks later than it writes them.
+        while not is_done.wait(0.05):
+            n = len(list(Path(f"{job.output}.parts").glob("*.summary")))
+            if n and (not times or n > times[-1][2]):
+                times.append((time.perf_counter(), processor_time(), n))
 
-    annotate(job, hear)
-    n_words = sum(words for *_, words in times[n_warm:])
-    wall, cpu = (times[-1][i] - times[n_warm - 1][i] for i in (0, 1))
-    return n_words / wall, n_words / cpu
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        report = annotate(job, lambda *args: None)
+    finally:
+        is_done.set()
+        watching.join()
+    first, last = next(x for x in times if x[2] >= n_warm), times[-1]
+    n_words = report.words * (last[2] - first[2]) / last[2]
+    return n_words / (last[0] - first[0]), n_words / (last[1] - first[1])
 
 
 def processor_time() -> float:
