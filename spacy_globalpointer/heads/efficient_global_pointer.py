@@ -1,6 +1,6 @@
 """Efficient Global Pointer (arXiv 2208.03054, equations 6 and 7)."""
 
-from typing import Optional
+from typing import Any, Dict, Optional
 
 import torch
 import torch.nn.functional as F
@@ -55,9 +55,9 @@ class EfficientGlobalPointer(nn.Module):
         self.projection = nn.Linear(width, 2 * head_width)
         n_features = width if features == "hidden" else 2 * head_width
         # The rows of a label are adjacent: (n_labels, head or tail).
-        self.labeller = nn.Linear(n_features, n_labels * 2)
+        self.labeler = nn.Linear(n_features, n_labels * 2)
         with torch.no_grad():
-            self.labeller.bias.add_(FIRST_SCORE / 2)
+            self.labeler.bias.add_(FIRST_SCORE / 2)
         self.content: Optional[Content] = None
         if content_width:
             self.content = Content(
@@ -76,7 +76,7 @@ class EfficientGlobalPointer(nn.Module):
         layout (Layout): The layout of the candidates.
         RETURNS (Lattice): Scores of shape (n_labels, n_tokens, layout.width).
         """
-        layers = self.projection, self.labeller
+        layers = self.projection, self.labeler
         hidden, *weights = promote(
             hidden, *(x for layer in layers for x in (layer.weight, layer.bias))
         )
@@ -92,6 +92,16 @@ class EfficientGlobalPointer(nn.Module):
             scores = scores + self.content(hidden, layout)
         return Lattice(scores, layout)
 
+    def _load_from_state_dict(
+        self, state_dict: Dict[str, Any], prefix: str, *args: Any
+    ) -> None:
+        """Version 0.1.0 named the classifier `labeller`."""
+        for name in ("weight", "bias"):
+            old = f"{prefix}labeller.{name}"
+            if old in state_dict:
+                state_dict[f"{prefix}labeler.{name}"] = state_dict.pop(old)
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
     @torch.no_grad()
     def resized(self, n_labels: int) -> "EfficientGlobalPointer":
         """A copy with more labels, which scores the present ones as before."""
@@ -103,7 +113,7 @@ class EfficientGlobalPointer(nn.Module):
             features=self.features,
         ).to(self.projection.weight)
         copy_leading_rows(self.projection, head.projection)
-        copy_leading_rows(self.labeller, head.labeller)
+        copy_leading_rows(self.labeler, head.labeler)
         if self.content is not None:
             head.content = self.content.resized(n_labels)
         return head

@@ -222,3 +222,16 @@ def test_a_single_pair_that_turns_has_no_first_score():
     layout = Layout([20], 20)
     scores = head(torch.zeros(20, 8), layout).scores[:, layout.valid]
     assert scores.abs().max() < 0.5
+
+
+def test_weights_of_version_0_1_0_are_read():
+    head = EfficientGlobalPointer(WIDTH, 3, head_width=4)
+    old = {
+        name.replace("labeler", "labeller"): weights
+        for name, weights in head.state_dict().items()
+    }
+    assert old.keys() != head.state_dict().keys()
+    other = EfficientGlobalPointer(WIDTH, 3, head_width=4)
+    other.load_state_dict(old)
+    for name, weights in other.state_dict().items():
+        assert torch.equal(weights, head.state_dict()[name])

@@ -62,6 +62,8 @@ CHANGED = {
     "flat": "optimal",
     "max_spans": 2,
     "candidates_key": "mentions",
+    "negative_spans_key": "rejected",
+    "pieces": True,
     "scheme": "BILUO",
     "crf": False,
 }
@@ -83,9 +85,12 @@ def corpus_of(nlp):
         spans = [span for span in spans if span[2] != "LOC"]
         eg = example(nlp, text, spans)
         set_spans(eg.reference, spans[:2], "other")
+        set_spans(eg.reference, [(0, 1, "ORG")], "rejected")
         eg.reference.set_ents([Span(eg.reference, 8, 9, "GPE")], default="outside")
         eg.predicted.spans["mentions"] = [eg.predicted[2:3], eg.predicted[4:9]]
         corpus.append(eg)
+    # Two pieces of one entity.
+    corpus[0].reference.spans[KEY].attrs["fragments"] = [[1, 2]]
     return corpus
 
 

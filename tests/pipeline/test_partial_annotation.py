@@ -247,7 +247,7 @@ def test_a_group_that_is_not_read_is_a_warning():
 
 def test_the_key_of_the_gold_spans_is_an_error():
     nlp = pipeline(negative_spans_key=KEY)
-    with pytest.raises(ValueError, match="need a key of their own"):
+    with pytest.raises(ValueError, match="need separate keys"):
         initialize(nlp)
 
 
