@@ -43,14 +43,14 @@ class DenseEfficientGlobalPointer(nn.Module):
         super().__init__()
         self.head_width = head_width
         self.projection = nn.Linear(width, 2 * head_width)
-        self.labeller = nn.Linear(2 * head_width, 2 * n_labels)
+        self.labeler = nn.Linear(2 * head_width, 2 * n_labels)
 
     def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
         projected = self.projection(hidden)
         q, k = projected.unsqueeze(2).split(self.head_width, dim=-1)
         q, k = rotate(q), rotate(k)
         scores = torch.einsum("bmhd,bnhd->bhmn", q, k) / self.head_width**0.5
-        terms = self.labeller(projected).transpose(1, 2)
+        terms = self.labeler(projected).transpose(1, 2)
         scores = scores + terms[:, ::2, :, None] + terms[:, 1::2, None, :]
         return masked(scores, mask)
 

@@ -97,6 +97,7 @@ def test_stages(tmp_path, demo):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_growth(tmp_path):
     options = ["--lengths", "16,64", "--rounds", 1]
     found = run(tmp_path, "growth.py", *options)

@@ -324,6 +324,7 @@ def python(*args):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_comparison_goes_on_where_it_was_interrupted(corpus, tmp_path):
     systems = ["bundle_span", "sequence_crf", "typing"]
     options = f"--systems {','.join(systems)} --seeds 0,1 --rounds 1"

@@ -21,6 +21,8 @@ RUN = ("bash", "python", "text")
 MARKER = "-- end of a block --"
 NOTEBOOKS = sorted(path.name for path in DOCS.glob("notebooks/*.ipynb"))
 TUTORIALS = sorted(path.name for path in DOCS.glob("tutorials/*.md"))
+# These train pipelines of their own.
+LONG = ("own-corpus.md", "transformer.md")
 
 
 def run_page(path, folder, **replaced):
@@ -88,7 +90,10 @@ def copy(quickstart, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", TUTORIALS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(x, marks=pytest.mark.long if x in LONG else ()) for x in TUTORIALS],
+)
 def test_tutorial(name, copy):
     replaced = {}
     if name == "transformer.md":

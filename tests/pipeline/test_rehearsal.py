@@ -205,6 +205,7 @@ def test_a_shared_encoder_is_an_error_and_its_copy_is_rehearsed(name):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(not DATA, reason="GLOBALPOINTER_DATA names no folder of corpora")
 @pytest.mark.filterwarnings("ignore:.*Longer than max_length")
 @pytest.mark.parametrize("name", MODELS)

@@ -43,7 +43,9 @@ def predictions(doc):
     }
 
 
-@pytest.mark.parametrize("n_docs", [100, pytest.param(2000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "n_docs", [100, pytest.param(2000, marks=[pytest.mark.slow, pytest.mark.long])]
+)
 def test_threads_predict_as_one(nlp, n_docs):
     docs = texts(n_docs)
 
