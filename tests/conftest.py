@@ -1,19 +1,15 @@
 """Fixtures of several test modules."""
 
 import pytest
-from thinc.api import get_current_ops, registry, set_current_ops
 
 from tests.util.files import BENCHMARKS, load_script
+from tests.util.products import products_restored
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _ops_of_the_process():
-    """The matrix products that thinc used before a module: pipelines of the project
-    switch to faster ones, for the whole process."""
-    current, registered = get_current_ops(), registry.ops.get("NumpyOps")
-    yield
-    registry.ops.register("NumpyOps", func=registered)
-    set_current_ops(current)
+    with products_restored():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -32,6 +32,7 @@ from spacy_globalpointer.matmul import (
 )
 from tests.util.files import ROOT
 from tests.util.pipelines import TEXTS, examples, initialize, listening_pipeline, train
+from tests.util.products import products_restored
 
 CALLBACK = {"@callbacks": "spacy_globalpointer.use_fast_matmul.v1"}
 # Rows, inner size, columns.
@@ -40,11 +41,8 @@ SHAPES = [(1, 1, 1), (7, 33, 65), (0, 4, 3), (5, 0, 3), (400, 96, 288)]
 
 @pytest.fixture(autouse=True)
 def ops_of_the_process():
-    """What thinc used before comes back."""
-    current, registered = get_current_ops(), registry.ops.get("NumpyOps")
-    yield
-    registry.ops.register("NumpyOps", func=registered)
-    set_current_ops(current)
+    with products_restored():
+        yield
 
 
 @contextmanager

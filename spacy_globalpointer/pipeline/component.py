@@ -113,7 +113,7 @@ class TaskPipe(HeadPipe, Generic[TaskT]):
             Those of labels that have not been trained are -inf.
         """
         self._check_model()
-        rows = [self.labels.index(label) for label in self.cfg["untrained_labels"]]
+        rows = self._untrained_rows
         return self.task.predict(self.model, list(docs), self.cfg, rows)
 
     def score_candidates(self, docs: Iterable[Doc]) -> Any:
@@ -192,10 +192,10 @@ class TaskPipe(HeadPipe, Generic[TaskT]):
         every (bool): Whether to read also what the component cannot find: gold spans
             that are not among the candidates, or longer than `max_length`.
         """
-        reader, settings = self.gold_reader, dict(self.cfg)
+        reader, settings = self.gold_reader, self.cfg
         if every:
             reader = self.annotation_reader
-            settings["max_length"] = None
+            settings = {**self.cfg, "max_length": None}
         golds = [reader.read(example, dropped) for example in examples]
         return self.task.targets(golds, self.label_ids, settings, dropped)
 

@@ -164,6 +164,11 @@ class HeadPipe(SavedPipe):
     def _is_built(self) -> bool:
         return bool(get_head_layer(self.model).shims)
 
+    @property
+    def _untrained_rows(self) -> List[int]:
+        """Labels that have not been in the gold of an update since they were added."""
+        return [self.labels.index(label) for label in self.cfg["untrained_labels"]]
+
     def _set_n_labels(self) -> None:
         for layer in (self.model, get_head_layer(self.model)):
             layer.set_dim("nO", len(self.labels), force=True)

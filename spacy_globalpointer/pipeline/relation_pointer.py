@@ -142,8 +142,7 @@ class RelationPipe(HeadPipe):
             warnings.warn(message, stacklevel=2)
         spans = [[*map(_place, doc.spans.get(self.key, ()))] for doc in docs]
         candidates = self.task.candidates(spans, [*map(len, docs)], self.cfg)
-        rows = [self.labels.index(label) for label in self.cfg["untrained_labels"]]
-        return self.task.predict(self.model, docs, candidates, rows)
+        return self.task.predict(self.model, docs, candidates, self._untrained_rows)
 
     @one_thread()
     def set_annotations(self, docs: Iterable[Doc], scores: LinkScores) -> None:
