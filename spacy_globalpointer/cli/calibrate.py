@@ -32,6 +32,7 @@ from ..pipeline.component import TaskPipe
 from ..pipeline.relation_pointer import relation_pipes
 from ..pipeline.settings import to_config
 from ..tasks import SpanTask
+from ..tasks.thresholds import label_temperatures, logit_thresholds
 from .common import (
     CODE,
     COMPONENT,
@@ -259,10 +260,9 @@ def _scaled(
 
 def _arrays(pipe: TaskPipe[SpanTask], settings: Settings) -> Tuple[Floats, Floats]:
     """Temperature and threshold (log odds) of each label. *Shapes:* (n_labels,)"""
-    task, settings = pipe.task, {**pipe.cfg, **settings}
-    return numpy.array(task.temperatures(settings)), numpy.array(
-        task.thresholds(settings)
-    )
+    settings = {**pipe.cfg, **settings}
+    thresholds = logit_thresholds(pipe.task.objective, settings)
+    return numpy.array(label_temperatures(settings)), numpy.array(thresholds)
 
 
 def _choices(

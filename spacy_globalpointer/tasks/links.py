@@ -31,7 +31,7 @@ from ..models.link_scorer import predict_links
 from ..models.types import SpanModelT
 from .drop_report import DropReport
 from .task import Settings
-from .thresholds import logit_thresholds, temperatures
+from .thresholds import label_temperatures, logit_thresholds
 
 # Most pairs of documents that are predicted together.
 MAX_BATCH_PAIRS = 2**16
@@ -231,7 +231,7 @@ class LinkTask:
         settings (Mapping[str, Any]): The settings.
         RETURNS (LinkTable): The links, in the order of their pairs.
         """
-        odds = self.objective.log_odds(scores.lattice, temperatures(settings))
+        odds = self.objective.log_odds(scores.lattice, label_temperatures(settings))
         labels, symmetric = settings["labels"], settings["symmetric"]
         return decode_links(
             odds.scores.squeeze(2),

@@ -25,7 +25,7 @@ from ..models.types import SpanModelT
 from .drop_report import DropReport
 from .gold import AlignedGold, GoldTable
 from .task import Settings, Task
-from .thresholds import logit_thresholds, temperatures
+from .thresholds import label_temperatures, logit_thresholds
 
 # max_length where the setting is null and there is no gold span to measure.
 DEFAULT_MAX_LENGTH = 32
@@ -118,8 +118,8 @@ class SpanTask(Task[Lattice, GoldSpans, Tensor]):
 
     @one_thread()
     def decode(self, scores: Lattice, settings: Settings) -> SpanTable:
-        thresholds = self.thresholds(settings)
-        odds = self.objective.log_odds(scores, self.temperatures(settings))
+        thresholds = logit_thresholds(self.objective, settings)
+        odds = self.objective.log_odds(scores, label_temperatures(settings))
         found = above(odds, thresholds)
         self._warn_of_cut(scores.layout, found, settings["max_spans"])
         spans = choose(
@@ -135,7 +135,7 @@ class SpanTask(Task[Lattice, GoldSpans, Tensor]):
     def candidates(
         self, scores: Lattice, settings: Settings, lowest: float
     ) -> SpanTable:
-        odds = self.objective.log_odds(scores, self.temperatures(settings))
+        odds = self.objective.log_odds(scores, label_temperatures(settings))
         found = above(odds, [self.objective.to_logit(lowest)] * len(odds.scores))
         return found[numpy.lexsort((found.labels, found.ends, found.starts))]
 
@@ -144,7 +144,7 @@ class SpanTask(Task[Lattice, GoldSpans, Tensor]):
         return self.objective.probability(from_numpy(scores)).numpy()
 
     def margins(self, spans: SpanTable, settings: Settings) -> Floats:
-        lowest = numpy.array(self.thresholds(settings))[spans.labels]
+        lowest = numpy.array(logit_thresholds(self.objective, settings))[spans.labels]
         return margins_over(spans.scores, lowest)
 
     def probabilities(
@@ -170,7 +170,7 @@ class SpanTask(Task[Lattice, GoldSpans, Tensor]):
         """The probability of each label, whatever decoding would choose.
         *Shape:* (n_labels, n_tokens, width)"""
         p = self.objective.label_probabilities(scores)
-        for row, temperature in zip(p, self.temperatures(settings)):
+        for row, temperature in zip(p, label_temperatures(settings)):
             if temperature != 1:
                 row.copy_(row.logit().div_(temperature).sigmoid_())
         return p
@@ -216,14 +216,6 @@ class SpanTask(Task[Lattice, GoldSpans, Tensor]):
             scores.scores, target.scores, rows, self.objective.mutually_exclusive
         )
         return loss, d_scores, max(scores.layout.n_docs * len(rows), 1)
-
-    def thresholds(self, settings: Settings) -> List[float]:
-        """As `logit_thresholds`."""
-        return logit_thresholds(self.objective, settings)
-
-    def temperatures(self, settings: Settings) -> List[float]:
-        """As `thresholds.temperatures`."""
-        return temperatures(settings)
 
     def _warn_of_cut(self, layout: Layout, found: SpanTable, most: int) -> None:
         """Warn once if a document loses spans to `max_spans`. One with more spans than

@@ -17,7 +17,7 @@ def logit_thresholds(objective: Objective, settings: Settings) -> List[float]:
     return [objective.to_logit(single.get(x, overall)) for x in settings["labels"]]
 
 
-def temperatures(settings: Settings) -> List[float]:
+def label_temperatures(settings: Settings) -> List[float]:
     """What log odds are divided by, for each label.
 
     settings (Mapping[str, Any]): With "labels" and "label_temperatures".
